@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The memory that the data path and the daemon share: pinned, memory-mapped arrays. One list of
+ * maps (ZDD_MEMORY) drives the BPF map definitions, the daemon's mappings and the native test
+ * engine. A change of any struct here is a new ZDD_LAYOUT_VERSION. */
+#ifndef ZDD_LAYOUT_H
+#define ZDD_LAYOUT_H
+
+#include "zdd/addr.h"
+#include "zdd/limits.h"
+#include "zdd/verdict.h"
+
+#define ZDD_LAYOUT_VERSION 1
+
+/* How large the sized arrays are. Written once when the memory is made, read by programs (as
+ * load-time constants) and by every later daemon. */
+struct zdd_geometry {
+	__u32 layout_version;
+	__u32 cpus;         /* possible CPUs: rows of the per-CPU arrays */
+	__u32 hz;           /* jiffies per second of this kernel */
+	__u32 listeners;    /* global listener objects, <= 65535 */
+	__u32 services;     /* per plan, <= 65535 */
+	__u32 pools;        /* global pool objects, and pool entries per plan, <= 65535 */
+	__u32 backends;     /* global backend objects, <= 65535 */
+	__u32 hops;         /* next hops, <= 65535 */
+	__u32 door_buckets; /* per plan */
+	__u32 table_words;  /* arena of consistent tables, 4 slots a word */
+	__u32 share_words;  /* arena of share tables, 8 buckets a word */
+	__u32 cohorts;      /* arena of CIDR rules */
+	__u32 tcp_buckets;  /* established TCP flows */
+	__u32 half_buckets; /* half-open TCP flows, apart so that a SYN flood fills only these */
+	__u32 udp_buckets;
+	__u32 spare;
+};
+
+/* Element 0 of `desk`. `word` is the switch: the one store that publishes a plan and the one read
+ * per packet. generation << 8 | plan slot; 0 means none yet. Written by the daemon alone. */
+struct zdd_desk {
+	__u64 word;
+	__u64 flow_seed; /* random per data path; keeps flow buckets unpredictable */
+	__u64 spare[6];
+	struct zdd_geometry geometry;
+};
+
+#define ZDD_WORD(generation, slot) ((__u64)(generation) << 8 | (slot))
+#define ZDD_WORD_SLOT(word) ((__u32)((word)&0xff))
+#define ZDD_WORD_GENERATION(word) ((word) >> 8)
+
+/* ---- the plan: immutable from its publishing until its slot is reused after a grace period ---- */
+
+enum zdd_door_kind { ZDD_DOOR_FREE, ZDD_DOOR_LISTENER, ZDD_DOOR_BACKEND };
+
+/* What an address, port and protocol mean in a plan. Doors of one bucket are filled from the front;
+ * a free one ends the search. */
+struct zdd_door {
+	struct zdd_addr addr;
+	__be16 port;
+	__u8 proto;
+	__u8 kind;      /* enum zdd_door_kind */
+	__u16 listener; /* LISTENER: its global object */
+	__u16 service;  /* LISTENER: index in the plan, ZDD_NONE: draining, no new flows */
+};
+
+struct zdd_door_bucket {
+	struct zdd_door way[ZDD_DOOR_WAYS];
+};
+
+enum zdd_service_flag {
+	ZDD_S_LOCAL = 1,        /* mode local, TCP is left to sk_lookup */
+	ZDD_S_SHARE_TABLE = 2,  /* more than one pool has a share: look into `shares` */
+	ZDD_S_STICKY_CLIENT = 4, /* the backend too is chosen by client address alone */
+	ZDD_S_SPREAD = 8,       /* sticky none: the pool too is chosen by the 5-tuple */
+};
+
+struct zdd_service {
+	__u64 salt;       /* of the client hash; equal on every node */
+	__u64 v6_mask[2]; /* sticky prefix, memory order */
+	__u32 v4_mask;    /* memory order, for word 3 of a v4-mapped address */
+	__u32 flags;      /* enum zdd_service_flag */
+	__u32 share_word; /* first word in `shares` when SHARE_TABLE */
+	__u32 pool;       /* first entry in this plan's `pools` */
+	__u16 n_pools;
+	__u16 live;    /* index among its pools: gets every flow when no SHARE_TABLE */
+	__u32 cohort;  /* first rule in `cohorts` */
+	__u32 n_cohorts; /* disjoint, ascending by first address */
+	__u32 revision;  /* for adoption: what --if-revision compares */
+	__u16 share[ZDD_POOLS_PER_SERVICE]; /* 0.01 %; for adoption and people, not read per packet */
+	__u16 pool_id[ZDD_POOLS_PER_SERVICE]; /* global pool objects, same order */
+	__u64 spare;
+};
+
+/* A pool as the plan sees it. When a candidate pool is down the daemon writes live's entry here. */
+struct zdd_pool {
+	__u32 id;         /* global pool object: stamps and counters go there */
+	__u32 n_slots[2]; /* table size for v4, v6; 0: no backend; 1: `one` is the answer */
+	__u32 table[2];   /* first word in `tables` */
+	__u16 one[2];     /* the only backend */
+	__u32 spare[2];
+};
+
+struct zdd_cohort {
+	struct zdd_addr first, last; /* closed interval, compared as big-endian numbers */
+	__u32 pool;                  /* index among the service's pools */
+	__u32 spare;
+};
+
+struct zdd_table_word {
+	__u16 backend[4];
+};
+
+struct zdd_share_word {
+	__u8 pool[8]; /* index among the service's pools */
+};
+
+/* ---- global objects: addressed by index from plans and flows, reused only when no flow has them */
+
+struct zdd_listener {
+	struct zdd_addr addr; /* the VIP: what replies get as source */
+	__be16 port;
+	__u8 proto;
+	__u8 used;
+	__u32 idle; /* jiffies after which a silent flow is over */
+	__u32 spare[2];
+};
+
+enum zdd_backend_flag {
+	ZDD_B_USED = 1,
+	ZDD_B_GONE = 2, /* UDP flows leave at once: removed or down, and not the last of its pool */
+	ZDD_B_UP = 4, /* last known health, for adoption */
+	ZDD_B_DOWN = 8,
+	ZDD_B_DRAIN = 16, /* admin state, for adoption */
+	ZDD_B_MAINT = 32,
+};
+
+struct zdd_backend {
+	struct zdd_addr addr;
+	__be16 port;
+	__u16 pool; /* global pool object */
+	__u16 hop;  /* index in `hops`; the only field that changes while flows use the backend... */
+	__u16 incarnation; /* grows when the index is reused */
+	__u32 flags;       /* ...beside this one */
+	__u16 weight;
+	__u16 spare[17];
+};
+
+enum zdd_hop_flag {
+	ZDD_H_RESOLVED = 1, /* MAC addresses are valid */
+	ZDD_H_LOCAL = 2,    /* this host: pass to the stack */
+	ZDD_H_XDP = 4,      /* the device takes XDP redirects */
+	ZDD_H_PEER = 8,     /* veth into a container: tc redirect_peer */
+};
+
+/* Immutable once a backend points at it. Hop 0 is "let the stack route it". */
+struct zdd_hop {
+	__u32 ifindex;
+	__u16 flags;
+	__u16 vlan; /* TCI to put on, 0: untagged */
+	__u8 dmac[6];
+	__u8 smac[6];
+	__u16 refs; /* daemon's bookkeeping */
+	__u16 mtu;
+	__u32 spare[2];
+};
+
+/* An interface that zdd is attached to; replies leave through it to the client's MAC as learned. */
+struct zdd_link {
+	__u32 ifindex; /* 0: free */
+	__u16 flags;   /* ZDD_H_XDP: takes XDP redirects */
+	__u8 mac[6];
+	__u32 spare;
+};
+
+static inline __attribute__((always_inline)) __u32 zdd_link_slot(__u32 ifindex)
+{
+	return (ifindex & (ZDD_LINKS / 2 - 1)) * 2; /* and the one after */
+}
+
+/* ---- flows ------------------------------------------------------------------------------------
+ *
+ * A bucket is 8 tags; the record of way w of bucket b is flow b * 8 + w. Three regions share both
+ * arrays, in this order: established TCP, half-open TCP, UDP.
+ *
+ *   tag  0 free | 1 being written | else bits of the hash: the record is valid
+ *
+ * A record's `meta` is the only word that two CPUs may change at once, always by compare-and-swap:
+ *   last seen (jiffies, low 32 bits) << 32 | state bits << 16 | epoch
+ * epoch grows when the place is taken by another flow, so a late writer cannot touch the new one,
+ * and a reader that saw the same epoch before and after read one flow. See docs/flows.md. */
+
+struct zdd_flow_bucket {
+	__u32 tag[ZDD_FLOW_WAYS];
+};
+
+enum zdd_flow_tag { ZDD_TAG_FREE, ZDD_TAG_BUSY, ZDD_TAG_FIRST };
+
+enum zdd_flow_state {
+	ZDD_F_HALF = 1,   /* SYN seen, handshake not complete */
+	ZDD_F_SYNACK = 2, /* the backend answered; server_seq is the ack the client owes */
+	ZDD_F_FIN_C = 4,
+	ZDD_F_FIN_S = 8,
+	ZDD_F_RST = 16,
+	ZDD_F_ALIAS = 32, /* reverse entry of a flow whose client port was rewritten */
+	ZDD_F_UDP = 64,
+};
+
+/* owner is one word so that it is read whole. */
+union zdd_owner {
+	__u64 word;
+	struct {
+		__u16 backend;
+		__u16 incarnation;
+		__u16 listener;
+		__u16 pool;
+	};
+};
+
+struct zdd_flow {
+	__u64 meta;
+	union zdd_owner owner;
+	struct zdd_addr client;
+	__be16 port;      /* the client's; ALIAS: the port that the backend sees */
+	__be16 other;     /* 0, or the port that the backend sees; ALIAS: the client's */
+	__u32 generation; /* low bits of the plan that chose */
+	__u32 isn;        /* client's initial sequence number, host order */
+	__u32 client_seq; /* next expected from the client, host order */
+	__u32 server_seq; /* next expected from the backend */
+	__u8 mac[6];      /* towards the client, as last seen */
+	__u16 vlan;       /* TCI the client's frames carry, 0: none */
+	__u16 link;       /* slot in `links` */
+	__u16 born;       /* jiffies >> 10, wraps */
+};
+
+#define ZDD_META(seen, state, epoch) ((__u64)(__u32)(seen) << 32 | (__u64)(__u16)(state) << 16 | (__u16)(epoch))
+#define ZDD_META_SEEN(meta) ((__u32)((meta) >> 32))
+#define ZDD_META_STATE(meta) ((__u16)((meta) >> 16))
+#define ZDD_META_EPOCH(meta) ((__u16)(meta))
+
+/* How long a flow may be silent, jiffies. idle is its listener's. RFC 9293 3.4.1 for the linger. */
+static inline __attribute__((always_inline)) __u32 zdd_flow_idle(__u16 state, __u32 idle, __u32 hz)
+{
+	if (state & ZDD_F_RST)
+		return 5 * hz;
+	if ((state & (ZDD_F_FIN_C | ZDD_F_FIN_S)) == (ZDD_F_FIN_C | ZDD_F_FIN_S))
+		return 30 * hz;
+	if (state & ZDD_F_HALF)
+		return 75 * hz;
+	return idle;
+}
+
+/* Taken by inserting CPUs so that one flow is opened once; never held across packets. */
+struct zdd_flow_lock {
+	__u32 held;
+	__u32 spare;
+};
+
+/* Who a flow without state belongs to, direct-mapped and lossy: lets replies find their VIP. */
+struct zdd_memo {
+	__u32 tag;
+	__u16 listener;
+	__u16 spare;
+};
+
+/* ---- counters, one row per CPU, plain adds ---- */
+
+struct zdd_count_row {
+	__u64 verdict[40];
+	__u64 note[24];
+};
+
+/* Element cpu * geometry.pools + pool id. Generation stamps prove guarantee 1: the first and last
+ * new flow that this pool got under the newest generation that gave it one. */
+struct zdd_pool_row {
+	__u64 new_flows;
+	__u64 generation;
+	__u64 first_ns;       /* CLOCK_MONOTONIC, of the first new flow of `generation` */
+	__u64 last_jiffies;   /* of the last new flow */
+	__u64 flows_of_generation;
+	__u64 packets, bytes; /* to the backends */
+	__u64 spare;
+};
+
+/* Element cpu * geometry.backends + backend. */
+struct zdd_backend_row {
+	__u64 new_flows;
+	__u64 packets, bytes; /* to the backend */
+	__u64 replies, reply_bytes;
+	__u64 closed; /* flows seen to end by FIN both ways or RST */
+	__u64 spare[2];
+};
+
+/* Names for adoption and for people who look with bpftool. Element: global pool id. */
+struct zdd_pool_name {
+	char service[ZDD_NAME_MAX];
+	char pool[ZDD_NAME_MAX];
+	__u8 used;
+	__u8 spare[7];
+};
+
+#define ZDD_FLOW_BUCKETS(g) ((g)->tcp_buckets + (g)->half_buckets + (g)->udp_buckets)
+
+/* The memory: M(map name, element struct, number of elements for geometry g).
+ * All are BPF_MAP_TYPE_ARRAY with BPF_F_MMAPABLE, pinned under their name. */
+#define ZDD_MEMORY(M)                                                                              \
+	M(desk, struct zdd_desk, 1)                                                                    \
+	M(doors, struct zdd_door_bucket, ZDD_PLAN_SLOTS *(g)->door_buckets)                            \
+	M(services, struct zdd_service, ZDD_PLAN_SLOTS *(g)->services)                                 \
+	M(pools, struct zdd_pool, ZDD_PLAN_SLOTS *(g)->pools)                                          \
+	M(tables, struct zdd_table_word, (g)->table_words)                                             \
+	M(shares, struct zdd_share_word, (g)->share_words)                                             \
+	M(cohorts, struct zdd_cohort, (g)->cohorts)                                                    \
+	M(listeners, struct zdd_listener, (g)->listeners)                                              \
+	M(backends, struct zdd_backend, (g)->backends)                                                 \
+	M(hops, struct zdd_hop, (g)->hops)                                                             \
+	M(links, struct zdd_link, ZDD_LINKS)                                                           \
+	M(flow_tags, struct zdd_flow_bucket, ZDD_FLOW_BUCKETS(g))                                      \
+	M(flow_recs, struct zdd_flow, ZDD_FLOW_WAYS *ZDD_FLOW_BUCKETS(g))                              \
+	M(flow_locks, struct zdd_flow_lock, ZDD_FLOW_LOCKS)                                            \
+	M(memo, struct zdd_memo, ZDD_MEMO_SLOTS)                                                       \
+	M(counts, struct zdd_count_row, (g)->cpus)                                                     \
+	M(pool_rows, struct zdd_pool_row, (g)->cpus *(g)->pools)                                       \
+	M(backend_rows, struct zdd_backend_row, (g)->cpus *(g)->backends)                              \
+	M(pool_names, struct zdd_pool_name, (g)->pools)
+
+/* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */
+struct zdd_memory {
+	const struct zdd_geometry *geometry;
+#define M(name, type, count) type *name;
+	ZDD_MEMORY(M)
+#undef M
+};
+
+#define ZDD_SIZED(type, size) _Static_assert(sizeof(struct type) == (size), #type " is " #size)
+ZDD_SIZED(zdd_geometry, 64);
+ZDD_SIZED(zdd_desk, 128);
+ZDD_SIZED(zdd_door, 24);
+ZDD_SIZED(zdd_service, 128);
+ZDD_SIZED(zdd_pool, 32);
+ZDD_SIZED(zdd_cohort, 40);
+ZDD_SIZED(zdd_listener, 32);
+ZDD_SIZED(zdd_backend, 64);
+ZDD_SIZED(zdd_hop, 32);
+ZDD_SIZED(zdd_link, 16);
+ZDD_SIZED(zdd_flow_bucket, 32);
+ZDD_SIZED(zdd_flow, 64);
+ZDD_SIZED(zdd_count_row, 512);
+ZDD_SIZED(zdd_pool_row, 64);
+ZDD_SIZED(zdd_backend_row, 64);
+_Static_assert(ZDD_VERDICT_COUNT <= 40 && ZDD_NOTE_COUNT <= 24, "counters fit their row");
+
+#endif

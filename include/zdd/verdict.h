@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Every way a packet can leave zdd. Each frame that a program sees is counted under exactly one of
+ * these, so verdicts add up to frames seen (DESIGN 2, guarantee 8).
+ *
+ * V(symbol, name, kind, expected, sentence)
+ * kind: PASS untouched to the stack, SEND rewritten and sent on, DROP ends here.
+ * expected: 1 when a healthy, busy node shows it; 0 when a person should wonder. */
+#ifndef ZDD_VERDICT_H
+#define ZDD_VERDICT_H
+
+#define ZDD_VERDICTS(V)                                                                            \
+	V(NOT_IP, not_ip, PASS, 1, "neither IPv4 nor IPv6: ARP, LLDP and the like, passed untouched")  \
+	V(NOT_L4, not_l4, PASS, 1, "neither TCP nor UDP, ICMP included, passed untouched")             \
+	V(NOT_OURS, not_ours, PASS, 1, "not for a listener and not from a backend, passed untouched")  \
+	V(FRAGMENT_PASS, fragment_pass, PASS, 1, "a fragment not known to be a listener's, passed")    \
+	V(HOST_SOCKET, host_socket, PASS, 1, "belongs to a connection this host opened itself")        \
+	V(LOCAL_MODE, local_mode, PASS, 1, "listener in mode local: the socket lookup decides")        \
+	V(DIRECT, direct, PASS, 1, "from a backend's own port, on a flow that is not ours, passed")    \
+	V(NEW, new, SEND, 1, "opened a flow and went to the backend the plan gave")                    \
+	V(FORWARDED, forwarded, SEND, 1, "belongs to a flow and went to its backend")                  \
+	V(REPLY, reply, SEND, 1, "a backend's answer, given the listener's address again")             \
+	V(REPLY_STATELESS, reply_stateless, SEND, 0, "an answer of a flow that is kept without state") \
+	V(STRAY_FORWARDED, stray_forwarded, SEND, 0, "TCP without SYN or flow, forwarded by the table") \
+	V(TABLE_FULL, flow_table_full, SEND, 0, "new flow without room, forwarded without state")      \
+	V(FLOW_BUSY, flow_busy, SEND, 1, "two CPUs opened flows at once; this one went by the table")  \
+	V(STRAY_RST, stray_rst, DROP, 1, "RST that belongs to no flow, dropped")                       \
+	V(NO_BACKEND, no_backend, DROP, 0, "no backend of this family in the chosen pool, dropped")    \
+	V(REVERSE_TAKEN, reverse_taken, DROP, 0, "client port in use at every backend tried, dropped") \
+	V(MALFORMED, malformed, DROP, 0, "for a listener, with lengths that cannot be, dropped")       \
+	V(FRAGMENT, fragment, DROP, 0, "first fragment for a listener; not yet supported, dropped")    \
+	V(TTL, ttl_exceeded, DROP, 0, "TTL or hop limit ran out at this node, dropped")                \
+	V(NO_ROOM, no_room, DROP, 0, "the frame could not be grown or written, dropped")               \
+	V(NO_LINK, no_link, DROP, 0, "the client's interface is not known any more, dropped")          \
+	V(NO_PLAN, no_plan, PASS, 0, "no plan is published yet, passed untouched")
+
+enum zdd_verdict {
+#define V(symbol, name, kind, expected, sentence) ZDD_V_##symbol,
+	ZDD_VERDICTS(V)
+#undef V
+	ZDD_VERDICT_COUNT
+};
+
+/* Counted beside the verdict, when it happened on the way. N(symbol, name, expected, sentence) */
+#define ZDD_NOTES(N)                                                                               \
+	N(VIA_STACK, via_stack, 1, "next hop unresolved or local: the host's stack carries it on")     \
+	N(CSUM_COMPLETED, csum_completed, 1, "a partial checksum was computed whole (XDP)")            \
+	N(PORT_REWRITTEN, port_rewritten, 1, "the client's port was taken at the backend: rewritten")  \
+	N(FLOW_RACE, flow_race, 1, "the flow was opened by another CPU at the same moment")            \
+	N(FLOW_RECLAIMED, flow_reclaimed, 1, "the room of an expired flow was taken for a new one")    \
+	N(UDP_MOVED, udp_moved, 1, "a UDP flow moved because its backend is gone")                     \
+	N(SOCKET_MISSING, socket_missing, 0, "mode local: the chosen backend has no listening socket")
+
+enum zdd_note {
+#define N(symbol, name, expected, sentence) ZDD_N_##symbol,
+	ZDD_NOTES(N)
+#undef N
+	ZDD_NOTE_COUNT
+};
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The configuration as written by a person: text -> struct config, all or nothing (DESIGN 5).
+ * Pure: takes bytes, gives values. Nothing here knows the kernel or the running state. */
+#ifndef ZDD_CONFIG_H
+#define ZDD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "zdd/addr.h"
+
+enum attach_mode { ATTACH_AUTO, ATTACH_XDP, ATTACH_TC };
+enum forward_mode { FORWARD_NAT, FORWARD_LOCAL };
+enum sticky_mode { STICKY_POOL, STICKY_BACKEND, STICKY_NONE };
+enum vip_mode { VIP_EXPECT, VIP_MANAGE };
+enum health_type { HEALTH_TCP, HEALTH_HTTP, HEALTH_HTTPS, HEALTH_EXEC, HEALTH_NONE };
+
+struct cfg_interface {
+	char *name;
+	enum attach_mode attach;
+	unsigned line;
+};
+
+struct cfg_listener {
+	char *text;           /* canonical: "203.0.113.10:443/tcp", ":443/tcp" */
+	struct zdd_addr addr; /* unset when any */
+	bool any;             /* every local address, both families */
+	uint16_t port;        /* host order, 1..65535 */
+	uint8_t proto;        /* IPPROTO_TCP or IPPROTO_UDP */
+	unsigned line;
+};
+
+struct cfg_backend {
+	char *text; /* canonical address:port, "[v6]:port"; what tables hash and JSON shows */
+	struct zdd_addr addr;
+	uint16_t port; /* host order */
+	uint16_t weight; /* 1..1000, default 1 */
+	unsigned line;
+};
+
+struct cfg_pool {
+	char *name;
+	struct cfg_backend *backends;
+	size_t n_backends; /* 0 is allowed: an empty pool takes no traffic */
+	unsigned line;
+};
+
+struct cfg_cohort {
+	char *text;            /* canonical CIDR */
+	struct zdd_addr first; /* lowest address */
+	uint8_t prefix_len;    /* 0..128, of the v4-mapped form (v4 /24 is 120) */
+	unsigned pool;         /* index into pools */
+	unsigned line;
+};
+
+struct cfg_health {
+	enum health_type type;
+	char *path;   /* http(s), default "/" */
+	char *host;   /* http(s) Host header; NULL: the backend's address */
+	char *method; /* default GET */
+	char *body;   /* substring the answer must contain; NULL: any */
+	uint16_t expect_low, expect_high; /* http status range, default 200-399 */
+	uint16_t port;                    /* 0: the backend's own */
+	bool tls_verify;                  /* https, default true */
+	char **argv;                      /* exec, NULL-terminated */
+	uint32_t interval_ms, timeout_ms, initial_delay_ms, fast_interval_ms;
+	uint16_t rise, fall;
+};
+
+struct cfg_service {
+	char *name;
+	struct cfg_listener *listen, *preview;
+	size_t n_listen, n_preview;
+	enum forward_mode forward;
+	enum sticky_mode sticky;
+	uint8_t sticky_v4, sticky_v6; /* prefix lengths, 1..32 and 1..128 */
+	enum vip_mode vip;
+	struct cfg_pool *pools; /* in the order of the file, 1..ZDD_POOLS_PER_SERVICE */
+	size_t n_pools;
+	unsigned live; /* index into pools */
+	struct cfg_cohort *cohorts;
+	size_t n_cohorts;
+	struct cfg_health health;
+	char *salt; /* default: the service's name */
+	uint8_t panic_percent; /* fewer healthy than this: health is ignored; default 50 */
+	uint32_t drain_deadline_ms;
+	uint32_t idle_tcp_ms, idle_udp_ms;
+	unsigned line;
+};
+
+struct config {
+	struct cfg_interface *interfaces;
+	size_t n_interfaces;
+	char *metrics; /* "host:port" or NULL */
+	struct cfg_service *services; /* sorted by name */
+	size_t n_services;
+	uint32_t flows_tcp, flows_udp; /* table sizes, flows */
+};
+
+/* Parses YAML 1.1 or JSON text of len bytes. file is the name that messages show.
+ * 0: *out is a complete, valid configuration (release with config_free).
+ * -EINVAL: *out untouched, *error is one line "FILE:LINE:COLUMN: KEY: VALUE: what was expected"
+ * (release with free). -ENOMEM. */
+int config_parse(const char *file, const char *text, size_t len, struct config **out, char **error);
+void config_free(struct config *);
+
+/* Text forms, shared with the API and the CLI-facing messages.
+ * Each: 0 or -EINVAL, outputs untouched on failure. */
+int parse_endpoint(const char *text, struct zdd_addr *addr, uint16_t *port);
+int parse_address(const char *text, struct zdd_addr *addr);
+int parse_duration_ms(const char *text, uint32_t *ms);
+int parse_percent_bp(const char *text, uint16_t *bp); /* "12.5%" -> 1250; 0..10000 */
+/* Writes "203.0.113.10:443" or "[2001:db8::1]:443" (RFC 5952); size >= 56. */
+void format_endpoint(char *out, size_t size, const struct zdd_addr *addr, uint16_t port);
+void format_address(char *out, size_t size, const struct zdd_addr *addr);
+/* The nearest of n words to got (edit distance <= 3), or NULL. */
+const char *nearest_word(const char *got, const char *const *words, size_t n);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is wanted and what is known, service by service: the one value from which plans are compiled
+ * and answers are printed. Pure. The daemon's loop owns the only instance; changes go through the
+ * functions below, which either do all of it or nothing. */
+#ifndef ZDD_WORLD_H
+#define ZDD_WORLD_H
+
+#include "config.h"
+#include "health.h"
+#include "zdd/limits.h"
+
+enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT };
+
+struct world_backend {
+	const struct cfg_backend *cfg;
+	enum admin_state admin;
+	uint64_t admin_since_ms; /* wall clock; when drain or maint began */
+	struct health health;
+	uint16_t object; /* global backend object in the data path, ZDD_NONE before the first plan */
+};
+
+struct world_pool {
+	const struct cfg_pool *cfg;
+	struct world_backend *backends; /* as many as cfg has, same order */
+	uint16_t object;                /* global pool object, ZDD_NONE before the first plan */
+};
+
+struct world_service {
+	const struct cfg_service *cfg;
+	uint32_t revision; /* grows when a person or a rollout changes the service */
+	unsigned live;     /* index into pools */
+	uint16_t share[ZDD_POOLS_PER_SERVICE]; /* 0.01 %, sum 10000 */
+	struct world_pool *pools;
+	/* The release that `undo` returns to; equal to the present one when nothing was released. */
+	unsigned stable_live;
+	uint16_t stable_share[ZDD_POOLS_PER_SERVICE];
+};
+
+struct world {
+	const struct config *config; /* owned */
+	struct world_service *services; /* as many as config has, same order */
+	uint64_t generation;            /* of the last published plan */
+};
+
+/* Takes ownership of config. What old knows about services, pools and backends of the same name
+ * (live, shares, admin, health, objects, revision) is carried over: applying a file moves no
+ * traffic by itself. A live pool that the file dropped is an error. old may be NULL; it is left
+ * untouched and stays the caller's.
+ * 0, -ENOMEM, or -EINVAL with *error one line (config is then not taken). */
+int world_make(struct config *config, const struct world *old, struct world **out, char **error);
+void world_free(struct world *);
+
+struct world_service *world_find(const struct world *, const char *service);
+struct world_pool *world_find_pool(const struct world_service *, const char *pool);
+struct world_backend *world_find_backend(const struct world_pool *, const char *address);
+
+/* The verdict of health and admin on one backend, panic included. */
+bool backend_takes_new(const struct world_service *, const struct world_pool *,
+		       const struct world_backend *);
+/* Some backend of this family (4, 6 or 0 for any) takes new flows. */
+bool pool_takes_new(const struct world_service *, const struct world_pool *, int family);
+/* Fewer than panic_percent of the ready backends are up: health is ignored. For live pools only. */
+bool pool_panics(const struct world_service *, const struct world_pool *);
+
+#endif

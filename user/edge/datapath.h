@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The running data path as the daemon sees it: load or adopt, attach, publish, watch, remove. */
+#ifndef ZDD_DATAPATH_H
+#define ZDD_DATAPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "world.h"
+#include "zdd/layout.h"
+
+struct datapath;
+struct net; /* edge/net.h: links, addresses, routes, neighbours of this network namespace */
+
+/* Opens the pins under dir (made when absent) or loads a new data path sized for config.
+ * A data path of the same layout is adopted without touching a packet: its memory is mapped, its
+ * programs are replaced in their links by this build's. Another daemon holding dir: -EBUSY.
+ * 0, or negative errno with *error one line (release with free). */
+int datapath_open(const char *dir, const struct config *, struct datapath **out, char **error);
+/* Detaches and unpins everything under dir, whoever made it. */
+int datapath_remove(const char *dir, char **error);
+/* Unmaps and closes; traffic goes on. */
+void datapath_close(struct datapath *);
+
+bool datapath_adopted(const struct datapath *);
+const struct zdd_memory *datapath_memory(const struct datapath *);
+
+/* Copies what the running plan says into world: generation, revision, live, shares, admin and last
+ * health of every service, pool and backend of the same name. Only after datapath_adopted(). */
+void datapath_recall(const struct datapath *, struct world *);
+
+/* Attaches to the configured interfaces and to those that lead to backends; detaches from others.
+ * An interface that is missing is skipped and shown by datapath_status. Repeat after link events. */
+int datapath_attach(struct datapath *, const struct world *, struct net *, char **error);
+
+/* Compiles world into a free plan slot and publishes it by one store as generation
+ * world->generation + 1 (which is written back). The store has happened when this returns 0.
+ * -EAGAIN: no plan slot or table room is free until a grace period ends: ask again after
+ * datapath_grace. Other errors: nothing was published. */
+int datapath_publish(struct datapath *, struct world *, const struct net *, char **error);
+/* Waits until every program that began before the call has ended (blocks 5-20 ms: call it from a
+ * worker thread; touches nothing but its own map). */
+int datapath_grace(struct datapath *);
+/* Tells that a grace period that began after generation was published is over: older slots,
+ * tables and hops become free again. */
+void datapath_settled(struct datapath *, uint64_t generation);
+
+/* Re-resolves next hops of all backends after neighbour, route, address or link events. */
+void datapath_resolve(struct datapath *, const struct world *, struct net *);
+
+/* Walks part of the flow table: expires silent flows, counts live ones. Call every 100 ms;
+ * one full round takes about budget calls (10). After a round, the counts below are of that round.
+ * datapath_count_now does a whole round at once (25 ms for 1M flows). */
+void datapath_walk(struct datapath *, unsigned parts);
+void datapath_count_now(struct datapath *);
+
+struct flow_counts {
+	uint64_t active; /* established or UDP */
+	uint64_t half;   /* half-open */
+};
+struct flow_counts datapath_backend_flows(const struct datapath *, uint16_t backend);
+struct flow_counts datapath_pool_flows(const struct datapath *, uint16_t pool);
+/* Sums over CPUs. */
+struct zdd_pool_row datapath_pool_row(const struct datapath *, uint16_t pool);
+struct zdd_backend_row datapath_backend_row(const struct datapath *, uint16_t backend);
+struct zdd_count_row datapath_counts(const struct datapath *);
+
+/* Live flows, newest round. Calls each with the record (a copy) until it returns false. */
+void datapath_each_flow(const struct datapath *, bool (*each)(const struct zdd_flow *, uint8_t proto,
+							      uint32_t idle_ms, void *),
+			void *context);
+
+/* One line per interface: name, "xdp"/"tc"/"missing", why. */
+struct datapath_interface {
+	char name[16];
+	uint32_t ifindex;
+	char mode[12];
+	char why[96];
+};
+size_t datapath_interfaces(const struct datapath *, struct datapath_interface *out, size_t room);
+
+#endif
