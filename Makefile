@@ -2,6 +2,11 @@
 # `make help` lists the targets. Variables: PREFIX DESTDIR CC CLANG CFLAGS WERROR=1 B (build
 # directory).
 
+SHELL := /bin/bash
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
 B       ?= .build
 PREFIX  ?= /usr/local
 CLANG   ?= clang
@@ -17,7 +22,8 @@ arch_x86_64  := x86
 arch_aarch64 := arm64
 machine      := $(shell uname -m)
 
-warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+# A table row may leave its last columns empty.
+warnings := -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             $(if $(WERROR),-Werror)
 c_flags   = -std=gnu11 -D_GNU_SOURCE -MMD -MP $(warnings) -Iinclude -Iuser/core
 # No vmlinux.h and no BTF of the running kernel: what is read of the kernel is declared in bpf/
@@ -48,8 +54,10 @@ need = lost=$$(tools/deps --check) || true; \
 all: ## zddd, zddctl and the BPF object, in .build/
 	$(lock_and_make) build-all
 
+lab-ready: # what demo and benchmarks run
+	$(lock_and_make) build-lab
 tests-ready: # what tools/test runs; builds what it can, fails when not all
-	$(lock_and_make) --keep-going build-all build-unit build-fuzz
+	$(lock_and_make) --keep-going build-lab build-unit build-fuzz
 
 build-all: $(programs) $(B)/libcore.a $(skeleton)
 
@@ -94,6 +102,9 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 unit_bin := $(unit_src:tests/unit/%.c=$(B)/unit/%)
 fuzz_bin := $(fuzz_src:tests/fuzz/%.c=$(B)/fuzz/%)
 
+# A directory of tests that builds more brings a .mk file, which adds to build-lab or build-unit.
+include $(wildcard tests/*/*.mk)
+build-lab: build-all
 build-unit: $(unit_bin)
 build-fuzz: $(fuzz_bin)
 
@@ -119,10 +130,10 @@ test: deps ## all tests (root); ends with "N passed, N failed, N skipped"
 unit packet fuzz model lab: deps ## one kind of test (lab, packet: root)
 	@tools/test $@
 demo: deps ## two versions of a web service flipped under load (root)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory lab-ready
 	@tools/demo
 bench: deps ## benchmarks of DESIGN's promises, as a table and JSON (root)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory lab-ready
 	@tools/bench
 mutants: deps ## sabotage the code line by line: each mutant must turn a test red (root)
 	@tools/mutants
@@ -157,10 +168,6 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z ]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | \
 		while IFS=$$'\t' read -r name text; do printf '%-28s %s\n' "$$name" "$$text"; done
 
-SHELL := /bin/bash
-.DELETE_ON_ERROR:
-.SECONDARY:
-.DEFAULT_GOAL := all
-.PHONY: all tests-ready build-all build-unit build-fuzz build-budget deps test unit packet fuzz model lab \
-        demo bench mutants check install uninstall clean help
+.PHONY: all lab-ready tests-ready build-all build-lab build-unit build-fuzz build-budget deps \
+        test unit packet fuzz model lab demo bench mutants check install uninstall clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
