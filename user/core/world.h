@@ -16,7 +16,8 @@ struct world_backend {
 	enum admin_state admin;
 	uint64_t admin_since_ms; /* wall clock; when drain or maint began */
 	struct health health;
-	uint16_t object; /* global backend object in the data path, ZDD_NONE before the first plan */
+	uint16_t
+		object; /* global backend object in the data path, ZDD_NONE before the first plan */
 };
 
 struct world_pool {
@@ -31,13 +32,17 @@ struct world_service {
 	unsigned live;     /* index into pools */
 	uint16_t share[ZDD_POOLS_PER_SERVICE]; /* 0.01 %, sum 10000 */
 	struct world_pool *pools;
-	/* The release that `undo` returns to; equal to the present one when nothing was released. */
+	uint64_t released_ms; /* wall clock; when the present live and shares began, 0: at first */
+	/* The release that `undo` returns to; equal to the present one when nothing was released.
+	 * STABLE_GONE when its pool was taken out of the configuration. */
 	unsigned stable_live;
 	uint16_t stable_share[ZDD_POOLS_PER_SERVICE];
 };
 
+#define STABLE_GONE (~0u)
+
 struct world {
-	const struct config *config; /* owned */
+	const struct config *config;    /* owned */
 	struct world_service *services; /* as many as config has, same order */
 	uint64_t generation;            /* of the last published plan */
 };
@@ -61,5 +66,16 @@ bool backend_takes_new(const struct world_service *, const struct world_pool *,
 bool pool_takes_new(const struct world_service *, const struct world_pool *, int family);
 /* Fewer than panic_percent of the ready backends are up: health is ignored. For live pools only. */
 bool pool_panics(const struct world_service *, const struct world_pool *);
+/* Ready, and known to be up (or nobody checks it): what a flip waits for. family as above. */
+bool pool_is_fit(const struct world_service *, const struct world_pool *, int family);
+bool pool_has_family(const struct world_pool *, int family);
+
+unsigned pool_index(const struct world_service *, const struct world_pool *);
+/* Shares and live as they are now become what `undo` returns to. */
+void service_make_stable(struct world_service *);
+bool service_is_stable(const struct world_service *);
+
+extern const char *const admin_state_words[];  /* by enum admin_state */
+extern const char *const health_state_words[]; /* by enum health_state */
 
 #endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_json.h"
+#include "txn.h"
+
+static const struct {
+	enum outcome outcome;
+	const char *word;
+	unsigned status;
+} outcomes[] = {
+#define E(symbol, code, word, status) {OUT_##symbol, word, status},
+	ZDD_OUTCOMES(E)
+#undef E
+};
+
+const char *outcome_word(enum outcome o)
+{
+	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+		if (outcomes[i].outcome == o)
+			return outcomes[i].word;
+	return "error";
+}
+
+unsigned outcome_status(enum outcome o)
+{
+	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+		if (outcomes[i].outcome == o)
+			return outcomes[i].status;
+	return 500;
+}
+
+enum outcome say(struct answer *a, enum outcome o, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(a->text, sizeof(a->text), format, args);
+	va_end(args);
+	return a->outcome = o;
+}
+
+/* ---- finding, with the nearest name for those who mistyped ---- */
+
+static enum outcome no_such(struct answer *a, const char *what, const char *name,
+			    const char *const *words, size_t n)
+{
+	const char *near = nearest_word(name, words, n);
+
+	if (near)
+		return say(a, OUT_NOT_FOUND, "no %s '%.64s'; did you mean '%s'?", what, name, near);
+	return say(a, OUT_NOT_FOUND, "no %s '%.64s'", what, name);
+}
+
+enum outcome find_service(struct txn *t, const char *name, struct world_service **out)
+{
+	const struct config *c = t->world->config;
+	const char **words;
+	enum outcome o;
+
+	*out = world_find(t->world, name);
+	if (*out)
+		return OUT_REACHED;
+	words = calloc(c->n_services + 1, sizeof(*words));
+	for (size_t i = 0; words && i < c->n_services; i++)
+		words[i] = c->services[i].name;
+	o = no_such(t->answer, "service", name, words, words ? c->n_services : 0);
+	free(words);
+	return o;
+}
+
+enum outcome find_pool(struct txn *t, struct world_service *s, const char *name,
+		       struct world_pool **out)
+{
+	const char *words[ZDD_POOLS_PER_SERVICE];
+	char what[ZDD_NAME_MAX + 32];
+
+	*out = world_find_pool(s, name);
+	if (*out)
+		return OUT_REACHED;
+	for (size_t i = 0; i < s->cfg->n_pools; i++)
+		words[i] = s->cfg->pools[i].name;
+	snprintf(what, sizeof(what), "pool in %s called", s->cfg->name);
+	return no_such(t->answer, what, name, words, s->cfg->n_pools);
+}
+
+bool txn_flag(const struct txn *t, const char *key)
+{
+	return json_is_true(json_object_get(t->body, key));
+}
+
+const char *txn_text(const struct txn *t, const char *key)
+{
+	return json_string_value(json_object_get(t->body, key));
+}
+
+void txn_record(struct txn *t, const char *service, const char *from, const char *to)
+{
+	json_array_append_new(t->records, json_pack("{s:s, s:s, s:s}", "service", service, "from",
+						    from, "to", to));
+}
+
+void shares_text(const struct world_service *s, const uint16_t *share, char *out, size_t size)
+{
+	size_t len = 0;
+
+	if (size)
+		out[0] = '\0';
+	for (size_t i = 0; i < s->cfg->n_pools && len < size; i++) {
+		const char *name = s->cfg->pools[i].name;
+
+		if (share[i] == ZDD_SHARE_UNITS)
+			len += (size_t)snprintf(out + len, size - len, "%s", name);
+		else if (share[i])
+			len += (size_t)snprintf(out + len, size - len, "%s%s %g %%",
+						len ? ", " : "", name, share[i] / 100.0);
+	}
+}
+
+/* ---- keeping and undoing ---- */
+
+enum outcome check_revision(struct txn *t, const struct world_service *s)
+{
+	const json_t *want = json_object_get(t->body, "if_revision");
+
+	if (!json_is_integer(want) || json_integer_value(want) == s->revision)
+		return OUT_REACHED;
+	return say(t->answer, OUT_REFUSED, "%s is at revision %u, not %lld: it was changed since",
+		   s->cfg->name, s->revision, (long long)json_integer_value(want));
+}
+
+static bool copy_service(struct world_service *to, const struct world_service *from)
+{
+	size_t n = from->cfg->n_pools;
+	struct world_pool *pools = calloc(n, sizeof(*pools));
+
+	if (!pools)
+		return false;
+	*to = *from;
+	to->pools = pools;
+	for (size_t i = 0; i < n; i++) {
+		size_t size = (from->pools[i].cfg->n_backends + 1) * sizeof(*pools[i].backends);
+
+		pools[i] = from->pools[i];
+		pools[i].backends = malloc(size);
+		if (pools[i].backends)
+			memcpy(pools[i].backends, from->pools[i].backends, size);
+	}
+	return true;
+}
+
+enum outcome touch(struct txn *t, struct world_service *s)
+{
+	struct saved_service *more;
+	enum outcome o;
+
+	for (size_t i = 0; i < t->n_saved; i++)
+		if (t->saved[i].at == s)
+			return OUT_REACHED;
+	o = check_revision(t, s);
+	if (o)
+		return o;
+	more = realloc(t->saved, (t->n_saved + 1) * sizeof(*more));
+	if (!more)
+		return say(t->answer, OUT_ERROR, "out of memory");
+	t->saved = more;
+	if (!copy_service(&more[t->n_saved].copy, s))
+		return say(t->answer, OUT_ERROR, "out of memory");
+	more[t->n_saved++].at = s;
+	s->revision++;
+	return OUT_REACHED;
+}
+
+/* Back into the same arrays, so that nobody's pointers into world go stale. */
+static void put_back(struct saved_service *saved)
+{
+	struct world_pool *pools = saved->at->pools;
+
+	for (size_t i = 0; i < saved->at->cfg->n_pools; i++) {
+		struct world_backend *backends = pools[i].backends;
+		const struct world_backend *was = saved->copy.pools[i].backends;
+
+		if (was)
+			memcpy(backends, was, pools[i].cfg->n_backends * sizeof(*backends));
+		pools[i].object = saved->copy.pools[i].object;
+	}
+	*saved->at = saved->copy;
+	saved->at->pools = pools;
+}
+
+static void release(struct txn *t, bool undo)
+{
+	for (size_t i = 0; i < t->n_saved; i++) {
+		struct world_pool *copies = t->saved[i].copy.pools;
+		size_t n_pools = t->saved[i].copy.cfg->n_pools;
+
+		if (undo)
+			put_back(&t->saved[i]);
+		for (size_t k = 0; k < n_pools; k++)
+			free(copies[k].backends);
+		free(copies);
+	}
+	free(t->saved);
+	json_decref(t->records);
+	t->saved = NULL;
+	t->n_saved = 0;
+	t->records = NULL;
+}
+
+void txn_commit(struct txn *t)
+{
+	release(t, false);
+}
+
+void txn_rollback(struct txn *t)
+{
+	release(t, true);
+	world_free(t->next);
+	t->next = NULL;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The verbs that move traffic: flip, undo, share. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_json.h"
+#include "verbs.h"
+
+/* ---- moving ---- */
+
+/* The live pool is the one with everything; of several, the one it was as long as it has some. */
+static unsigned new_live(const struct world_service *s, const uint16_t *share)
+{
+	unsigned best = s->live;
+
+	for (unsigned i = 0; i < s->cfg->n_pools; i++)
+		if (share[i] == ZDD_SHARE_UNITS || (!share[s->live] && share[i] > share[best]))
+			best = i;
+	return best;
+}
+
+void service_release(struct world_service *s, const uint16_t *share, uint64_t now_ms)
+{
+	if (!s->released_ms || now_ms - s->released_ms >= BAKE_MS)
+		service_make_stable(s);
+	s->live = new_live(s, share);
+	memcpy(s->share, share, sizeof(s->share));
+	s->released_ms = now_ms;
+}
+
+/* A family that clients can come by, and that live can serve now. */
+static bool needs_family(const struct world_service *s, int family)
+{
+	for (size_t i = 0; i < s->cfg->n_listen; i++) {
+		const struct cfg_listener *l = &s->cfg->listen[i];
+
+		if (l->any || (zdd_addr_is_v4(&l->addr) ? 4 : 6) == family)
+			return pool_has_family(&s->pools[s->live], family);
+	}
+	return false;
+}
+
+static void first_trouble(const struct world_pool *p, char *out, size_t size)
+{
+	const struct world_backend *b = p->backends;
+
+	if (!p->cfg->n_backends)
+		snprintf(out, size, "it has no backends");
+	else if (b->admin != ADMIN_READY)
+		snprintf(out, size, "%s is in %s", b->cfg->text, admin_state_words[b->admin]);
+	else
+		snprintf(out, size, "%s is %s%s%s", b->cfg->text,
+			 health_state_words[b->health.state], b->health.last_error[0] ? ": " : "",
+			 b->health.last_error);
+}
+
+/* Whether the pool may get (more) traffic now. */
+static enum outcome gate(struct txn *t, const struct world_service *s, const struct world_pool *p)
+{
+	static const int families[] = {4, 6, 0};
+	char why[256];
+
+	if (txn_flag(t, "force"))
+		return OUT_REACHED;
+	for (size_t i = 0; i < 3; i++) {
+		int family = families[i];
+
+		if (family && !needs_family(s, family))
+			continue;
+		if (!pool_has_family(p, family)) {
+			t->answer->hopeless = true;
+			return say(t->answer, OUT_FAILED_SAFE,
+				   "%s/%s has no %sbackend; no traffic "
+				   "moved",
+				   s->cfg->name, p->cfg->name,
+				   family == 4 ? "IPv4 "
+				   : family    ? "IPv6 "
+					       : "");
+		}
+		if (pool_is_fit(s, p, family))
+			continue;
+		first_trouble(p, why, sizeof(why));
+		return say(t->answer, OUT_FAILED_SAFE,
+			   "%s/%s has no healthy %sbackend (%s); no "
+			   "traffic moved",
+			   s->cfg->name, p->cfg->name,
+			   family == 4 ? "IPv4 "
+			   : family    ? "IPv6 "
+				       : "",
+			   why);
+	}
+	return OUT_REACHED;
+}
+
+/* The one way in which shares change. */
+static enum outcome move(struct txn *t, struct world_service *s, const uint16_t *share)
+{
+	char from[256], to[256];
+	enum outcome o;
+
+	if (!memcmp(s->share, share, sizeof(s->share)))
+		return check_revision(t, s);
+	for (size_t i = 0; i < s->cfg->n_pools; i++) {
+		o = share[i] > s->share[i] ? gate(t, s, &s->pools[i]) : OUT_REACHED;
+		if (o)
+			return o;
+	}
+	o = touch(t, s);
+	if (o)
+		return o;
+	shares_text(s, s->share, from, sizeof(from));
+	shares_text(s, share, to, sizeof(to));
+	service_release(s, share, t->now_ms);
+	txn_record(t, s->cfg->name, from, to);
+	json_say(t->answer->changes, "%s: %s -> %s", s->cfg->name, from, to);
+	return OUT_REACHED;
+}
+
+/* "shop goes to green" from the list of changes. */
+static enum outcome moved_text(struct txn *t, const char *what)
+{
+	size_t n = json_array_size(t->answer->changes);
+	const char *first = json_string_value(json_array_get(t->answer->changes, 0));
+
+	if (!n)
+		return say(t->answer, OUT_REACHED, "nothing to %s: all was so already", what);
+	if (n == 1)
+		return say(t->answer, OUT_REACHED, "%s", first);
+	return say(t->answer, OUT_REACHED, "%s, and %zu more in the same step", first, n - 1);
+}
+
+static enum outcome other_pool(struct txn *t, struct world_service *s, struct world_pool **out)
+{
+	if (s->cfg->n_pools != 2)
+		return say(t->answer, OUT_BAD_REQUEST, "%s has %zu pools: say which, as %s=POOL",
+			   s->cfg->name, s->cfg->n_pools, s->cfg->name);
+	*out = &s->pools[!s->live];
+	return OUT_REACHED;
+}
+
+static enum outcome flip_one(struct txn *t, const char *service, const json_t *target)
+{
+	uint16_t share[ZDD_POOLS_PER_SERVICE] = {0};
+	struct world_service *s;
+	struct world_pool *p;
+	enum outcome o = find_service(t, service, &s);
+
+	if (o)
+		return o;
+	if (!json_is_string(target) && !json_is_null(target))
+		return say(t->answer, OUT_BAD_REQUEST, "targets.%s: expected a pool's name or null",
+			   service);
+	o = json_is_null(target) ? other_pool(t, s, &p)
+				 : find_pool(t, s, json_string_value(target), &p);
+	if (o)
+		return o;
+	share[pool_index(s, p)] = ZDD_SHARE_UNITS;
+	return move(t, s, share);
+}
+
+enum outcome verb_flip(struct txn *t)
+{
+	json_t *targets = json_object_get(t->body, "targets"), *target;
+	const char *service;
+	enum outcome o;
+
+	if (!json_object_size(targets))
+		return say(t->answer, OUT_BAD_REQUEST, "targets: expected at least one service");
+	json_object_foreach(targets, service, target) {
+		o = flip_one(t, service, target);
+		if (o)
+			return o;
+	}
+	return moved_text(t, "flip");
+}
+
+enum outcome verb_undo(struct txn *t)
+{
+	uint16_t share[ZDD_POOLS_PER_SERVICE];
+	struct world_service *s;
+	enum outcome o = find_service(t, txn_text(t, "service"), &s);
+	char at[256];
+
+	if (o)
+		return o;
+	if (s->stable_live == STABLE_GONE)
+		return say(t->answer, OUT_REFUSED,
+			   "%s: the release before this one used a pool "
+			   "that is gone from the configuration",
+			   s->cfg->name);
+	shares_text(s, s->share, at, sizeof(at));
+	if (service_is_stable(s))
+		return say(t->answer, OUT_REFUSED,
+			   "%s is on its last stable release (%s); there "
+			   "is nothing to undo",
+			   s->cfg->name, at);
+	memcpy(share, s->stable_share, sizeof(share));
+	o = move(t, s, share);
+	if (o == OUT_FAILED_SAFE) {
+		t->answer->hopeless = true; /* the way back is wanted now or not at all */
+		t->answer->outcome = OUT_REFUSED;
+		return OUT_REFUSED;
+	}
+	if (o)
+		return o;
+	service_make_stable(s); /* undone: never a place to return to */
+	return moved_text(t, "undo");
+}
+
+/* ---- share ---- */
+
+static enum outcome read_share(struct txn *t, const char *pool, const json_t *value, uint16_t *out)
+{
+	double units = json_number_value(value) * 100;
+
+	if (!json_is_number(value) || !(units >= 0) || units > ZDD_SHARE_UNITS ||
+	    fabs(units - round(units)) > 1e-6)
+		return say(t->answer, OUT_BAD_REQUEST,
+			   "shares.%s: expected 0 to 100 percent in steps of 0.01", pool);
+	*out = (uint16_t)lround(units);
+	return OUT_REACHED;
+}
+
+/* Gives `rest` to the pools that were not named, in proportion to what they have, by the largest
+ * remainder, so that the sum is exact. */
+static void shrink_others(const struct world_service *s, const bool *named, unsigned rest,
+			  unsigned had, uint16_t *share)
+{
+	unsigned given = 0, remainder[ZDD_POOLS_PER_SERVICE] = {0};
+
+	for (size_t i = 0; i < s->cfg->n_pools; i++) {
+		if (named[i])
+			continue;
+		share[i] = (uint16_t)(rest * s->share[i] / had);
+		remainder[i] = rest * s->share[i] % had + 1;
+		given += share[i];
+	}
+	for (; given < rest; given++) {
+		size_t best = 0;
+
+		for (size_t i = 1; i < s->cfg->n_pools; i++)
+			if (remainder[i] > remainder[best])
+				best = i;
+		share[best]++;
+		remainder[best] = 0;
+	}
+}
+
+static enum outcome fill_rest(struct txn *t, const struct world_service *s, const bool *named,
+			      uint16_t *share)
+{
+	unsigned sum = 0, had = 0;
+
+	for (size_t i = 0; i < s->cfg->n_pools; i++) {
+		sum += named[i] ? share[i] : 0;
+		had += named[i] ? 0 : s->share[i];
+	}
+	if (sum > ZDD_SHARE_UNITS)
+		return say(t->answer, OUT_BAD_REQUEST, "the shares add up to %g %%, more than 100",
+			   sum / 100.0);
+	if (had)
+		shrink_others(s, named, ZDD_SHARE_UNITS - sum, had, share);
+	else if (sum < ZDD_SHARE_UNITS && named[s->live])
+		return say(t->answer, OUT_BAD_REQUEST,
+			   "the shares add up to %g %%; say who gets "
+			   "the rest",
+			   sum / 100.0);
+	else if (sum < ZDD_SHARE_UNITS)
+		share[s->live] = (uint16_t)(ZDD_SHARE_UNITS - sum);
+	return OUT_REACHED;
+}
+
+enum outcome verb_share(struct txn *t)
+{
+	json_t *shares = json_object_get(t->body, "shares"), *value;
+	uint16_t share[ZDD_POOLS_PER_SERVICE] = {0};
+	bool named[ZDD_POOLS_PER_SERVICE] = {false};
+	struct world_service *s;
+	const char *pool;
+	enum outcome o = find_service(t, txn_text(t, "service"), &s);
+
+	if (!o && !json_object_size(shares))
+		o = say(t->answer, OUT_BAD_REQUEST, "shares: expected at least one pool");
+	json_object_foreach(shares, pool, value) {
+		struct world_pool *p;
+
+		if (!o)
+			o = find_pool(t, s, pool, &p);
+		if (o)
+			return o;
+		o = read_share(t, pool, value, &share[pool_index(s, p)]);
+		named[pool_index(s, p)] = true;
+	}
+	if (!o)
+		o = fill_rest(t, s, named, share);
+	if (!o)
+		o = move(t, s, share);
+	return o ? o : moved_text(t, "set");
+}
