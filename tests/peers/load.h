@@ -36,6 +36,7 @@ struct load_opts {
 	uint32_t targets_len;
 	union peer_addr source; /* the first one; family 0 leaves the choice to the kernel */
 	uint32_t source_count;
+	uint32_t source_port; /* 0 leaves it to the kernel */
 	bool udp;
 	bool reopen;          /* a flow that failed is replaced by a new one */
 	uint32_t flows;       /* open at the same time */
@@ -99,6 +100,7 @@ void stats_connect(uint64_t ns);
 void stats_answer(const char *backend, const char *pool, bool first, uint64_t ns);
 void stats_retransmits(uint32_t n);
 void stats_late(void);
+void stats_rewritten(void);
 void stats_failure(enum failure why, const char *detail);
 void stats_log(const struct slot *s, enum failure result);
 /* One JSON object; `open` and `waiting` are counted from the slots. */

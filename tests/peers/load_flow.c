@@ -90,7 +90,7 @@ static void flow_end_well(struct load *l, struct slot *s)
 	slot_continue(l, s, true);
 }
 
-/* Without a port, so that the kernel may give one source port to many flows. */
+/* Usually without a port, so that the kernel may give one source port to many flows. */
 static int bind_source(const struct load_opts *o, const struct slot *s)
 {
 	union peer_addr source = o->source;
@@ -99,6 +99,10 @@ static int bind_source(const struct load_opts *o, const struct slot *s)
 	if (!source.sa.sa_family)
 		return 0;
 	addr_add(&source, (uint32_t)(s->number % o->source_count));
+	if (o->source_port) {
+		addr_set_port(&source, (uint16_t)o->source_port);
+		setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	}
 	setsockopt(s->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	setsockopt(s->fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
 	return bind(s->fd, &source.sa, addr_len(&source)) ? -errno : 0;
@@ -222,7 +226,7 @@ static void answered(struct load *l, struct slot *s, const char *backend, const 
 }
 
 /* The answer must be to this request, the next one of this connection, from the same backend, and
- * name this client. */
+ * name this client. A NAT may have to change its port, when another flow has it at that backend. */
 static void check_answer(struct load *l, struct slot *s, const char *text)
 {
 	char backend[NAME_LEN], pool[NAME_LEN], host[ADDR_TEXT_LEN];
@@ -237,8 +241,10 @@ static void check_answer(struct load *l, struct slot *s, const char *text)
 	if (s->requests && (strcmp(backend, s->backend) || strcmp(pool, s->pool)))
 		return fail_saying(l, s, FAIL_backend_changed, text);
 	if (request != s->request || s->state != SLOT_WAITING || strcmp(host, s->host) ||
-	    port != s->port || (!l->opts.udp && seq != s->requests))
+	    (!l->opts.udp && seq != s->requests))
 		return fail_saying(l, s, FAIL_wrong_answer, text);
+	if (port != s->port)
+		stats_rewritten();
 	answered(l, s, backend, pool);
 }
 

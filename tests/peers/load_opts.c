@@ -20,7 +20,7 @@ static const struct mode {
 
 static const char usage[] =
 	"loadc --mode new|keep|idle|udp|udpkeep --target ADDR:PORT [--target ADDR:PORT]\n"
-	"  [--source ADDR --sources N] [--flows N] [--per-flow N] [--total N] [--interval MS]\n"
+	"  [--source ADDR --sources N] [--source-port PORT] [--flows N] [--per-flow N] [--total N] [--interval MS]\n"
 	"  [--rate N] [--duration MS] [--timeout MS] [--log FILE] [--status FILE]";
 
 enum kind { NUMBER, MSEC, TEXT };
@@ -93,6 +93,8 @@ static bool take_count(struct load_opts *o, const char *key, const char *value)
 		o->flows = n;
 	else if (!strcmp(key, "--sources"))
 		o->source_count = n;
+	else if (!strcmp(key, "--source-port"))
+		o->source_port = n;
 	else
 		return false;
 	return n > 0;

@@ -33,7 +33,7 @@ static struct {
 	struct histogram connect, answer;
 	struct tally tallies[TALLIES_MAX];
 	size_t tallies_len;
-	uint64_t flows, requests, retransmits, late;
+	uint64_t flows, requests, retransmits, late, rewritten;
 	uint64_t failures[FAILURES];
 	char details[DETAILS_MAX][ANSWER_MAX];
 	size_t details_len;
@@ -118,6 +118,11 @@ void stats_answer(const char *backend, const char *pool, bool first, uint64_t ns
 void stats_retransmits(uint32_t n)
 {
 	st.retransmits += n;
+}
+
+void stats_rewritten(void)
+{
+	st.rewritten++;
 }
 
 void stats_late(void)
@@ -218,8 +223,10 @@ void stats_print(const struct load *l, FILE *out)
 	print_histogram(out, "connect", &st.connect);
 	print_histogram(out, "answer", &st.answer);
 	print_slots(out, l);
-	fprintf(out, "\"retransmits\": %llu, \"late\": %llu, \"duration_ms\": %llu}\n",
+	fprintf(out,
+		"\"retransmits\": %llu, \"late\": %llu, \"rewritten\": %llu, \"duration_ms\": %llu}\n",
 		(unsigned long long)st.retransmits, (unsigned long long)st.late,
+		(unsigned long long)st.rewritten,
 		(unsigned long long)((now_ns() - l->begin_ns) / NSEC_PER_MSEC));
 }
 

@@ -66,6 +66,14 @@ uint16_t addr_port(const union peer_addr *addr)
 	return ntohs(addr->sa.sa_family == AF_INET ? addr->in.sin_port : addr->in6.sin6_port);
 }
 
+void addr_set_port(union peer_addr *addr, uint16_t port)
+{
+	if (addr->sa.sa_family == AF_INET)
+		addr->in.sin_port = htons(port);
+	else
+		addr->in6.sin6_port = htons(port);
+}
+
 void addr_host(const union peer_addr *addr, char *text)
 {
 	if (addr->sa.sa_family == AF_INET)

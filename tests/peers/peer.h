@@ -26,6 +26,7 @@ uint64_t now_ns(void);
 int addr_parse(const char *text, bool with_port, union peer_addr *addr);
 socklen_t addr_len(const union peer_addr *addr);
 uint16_t addr_port(const union peer_addr *addr);
+void addr_set_port(union peer_addr *addr, uint16_t port);
 
 /* Writes the address without its port; `text` holds ADDR_TEXT_LEN bytes. */
 void addr_host(const union peer_addr *addr, char *text);

@@ -77,7 +77,7 @@ class Daemon:
             s.settimeout(5)
             try:
                 s.connect(self.socket)
-                s.sendall(b"GET /v1/services HTTP/1.1\r\nHost: zdd\r\nConnection: close\r\n\r\n")
+                s.sendall(b"GET /v1/state HTTP/1.1\r\nHost: zdd\r\nConnection: close\r\n\r\n")
                 return s.recv(12).startswith(b"HTTP/1.1")
             except OSError:
                 return False
@@ -101,8 +101,24 @@ class Daemon:
 
     def get(self, service="web"):
         """`get SVC -o json`, as one object."""
-        data = self.ctl("get", service).data
-        return data[0] if isinstance(data, list) else data
+        return self.ctl("get", service).data
+
+    def state(self):
+        """Of the whole node: {"generation", "state", "problems", "interfaces", "services"}."""
+        return self.ctl("ls").data
+
+    def history(self, service="web"):
+        return self.ctl("history", service)["releases"]
+
+    def counters(self):
+        """{verdict: {"count", "expected", ...}}, straight from the API."""
+        done = run(["curl", "-sf", "--unix-socket", self.socket, "http://zdd/v1/counters"])
+        return {v["name"]: v for v in json.loads(done.stdout)["verdicts"]}
+
+    def surprises(self):
+        """Verdicts that a healthy node does not show, and did."""
+        return {name: v["count"] for name, v in self.counters().items()
+                if v["count"] and not v["expected"]}
 
     def pool(self, pool, service="web"):
         return next(p for p in self.get(service)["pools"] if p["name"] == pool)

@@ -154,9 +154,9 @@ class Lab:
             backend = Backend(f"{pool}{i}", pool, netns, interface, f"10.20.{number}.{host}",
                               f"fd20:{number}::{host:x}")
             self.pools[pool].append(backend)
-        self._pool_addresses(self.pools[pool])
+        self.pool_addresses(self.pools[pool])
 
-    def _pool_addresses(self, backends):
+    def pool_addresses(self, backends):
         lines = [line for b in backends for line in (
             f"addr add {b.v4}/24 dev eth0", f"addr add {b.v6}/64 dev eth0 nodad")]
         if not lines:
