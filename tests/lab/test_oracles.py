@@ -20,6 +20,14 @@ table ip lab {{
   }}
 }}
 """
+SHARED = """table ip lab {
+  chain pre {
+    type nat hook prerouting priority dstnat;
+    ip daddr 203.0.113.10 udp dport 443 dnat ip addr . port to jhash ip saddr mod 20 seed 7 \
+      map { 0 : 10.20.2.10 . 8080, 1-19 : 10.20.1.10 . 8080 }
+  }
+}
+"""
 TARGETS = {"blue": "10.20.1.10", "green": "10.20.2.10"}
 
 
@@ -104,9 +112,7 @@ def test_mixed_pairs_are_found_and_only_then(lab, switch, good):
 
 def test_clients_of_a_pool(lab):
     """A switch that shares by a hash of the client: each client is asked once and is where it was."""
-    lab.node.nft("""table ip lab { chain pre { type nat hook prerouting priority dstnat;
-      ip daddr 203.0.113.10 udp dport 443 dnat ip addr . port to jhash ip saddr mod 20 seed 7 \
-        map { 0 : 10.20.2.10 . 8080, 1-19 : 10.20.1.10 . 8080 }; } }""")
+    lab.node.nft(SHARED)
     answers = []
     for _ in range(2):
         load = lab.load("udp", vip(4), flows=50, sources=5000, total=5000, log=True, source_port=40000)
