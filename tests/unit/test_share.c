@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "share.h"
 #include "t.h"
 
@@ -15,8 +15,9 @@ static unsigned count(const uint8_t *table, unsigned pool)
 
 TEST(exact)
 {
-	static const uint16_t rows[][4] = {{10000, 0, 0, 0}, {9999, 1, 0, 0},  {9500, 500, 0, 0},
-					   {0, 10000, 0, 0}, {3334, 3333, 3333, 0}, {1, 2, 3, 9994}};
+	static const uint16_t rows[][4] = {{10000, 0, 0, 0},      {9999, 1, 0, 0},
+					   {9500, 500, 0, 0},     {0, 10000, 0, 0},
+					   {3334, 3333, 3333, 0}, {1, 2, 3, 9994}};
 
 	for (unsigned r = 0; r < sizeof(rows) / sizeof(*rows); r++) {
 		struct share_pool pools[] = {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 
 #include "t.h"
@@ -58,7 +58,8 @@ TEST(weights_are_exact)
 	static const struct {
 		unsigned weight[3];
 		unsigned n;
-	} rows[] = {{{1, 10, 0}, 2}, {{1, 1, 0}, 2}, {{3, 5, 7}, 3}, {{1, 1, 1}, 3}, {{2, 100, 1}, 3}};
+	} rows[] = {
+		{{1, 10, 0}, 2}, {{1, 1, 0}, 2}, {{3, 5, 7}, 3}, {{1, 1, 1}, 3}, {{2, 100, 1}, 3}};
 
 	for (size_t r = 0; r < sizeof(rows) / sizeof(*rows); r++) {
 		double sum = 0;

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "geometry.h"
+#include "table.h"
+
+enum {
+	LOCAL_ADDRESSES = 64, /* what ":443" may stand for */
+	SHARE_WORDS = ZDD_SHARE_UNITS / 8,
+	TABLE_BYTES_LEAST = 4 << 20,
+};
+
+/* What a configuration asks for at once. */
+struct demand {
+	uint64_t services, pools, backends, listeners, cohorts, split, table_words;
+};
+
+static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
+static uint64_t words_of(const struct cfg_pool *pool)
+{
+	uint64_t slots = 1000 * pool->n_backends;
+
+	/* Weights can ask for the largest table of either family. */
+	for (size_t i = 0; i < pool->n_backends; i++)
+		if (pool->backends[i].weight != pool->backends[0].weight)
+			slots = ZDD_TABLE_MAX;
+	return 2 * (clamp(slots * 4, 1021, ZDD_TABLE_MAX) / 4 + 1);
+}
+
+static void add_listeners(struct demand *d, const struct cfg_listener *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		d->listeners += list[i].any ? LOCAL_ADDRESSES : 1;
+}
+
+static struct demand demand_of(const struct config *config)
+{
+	struct demand d = {0};
+
+	for (size_t i = 0; i < config->n_services; i++) {
+		const struct cfg_service *s = &config->services[i];
+
+		d.services += 1 + !!s->n_preview;
+		d.pools += s->n_pools + !!s->n_preview;
+		d.split += s->n_pools > 1;
+		d.cohorts += s->n_cohorts;
+		add_listeners(&d, s->listen, s->n_listen);
+		add_listeners(&d, s->preview, s->n_preview);
+		for (size_t k = 0; k < s->n_pools; k++) {
+			d.backends += s->pools[k].n_backends;
+			d.table_words += words_of(&s->pools[k]);
+		}
+	}
+	return d;
+}
+
+/* Flows -> buckets that are 85 % full at that number. */
+static uint32_t buckets_for(uint64_t flows)
+{
+	return (uint32_t)clamp(flows * 100 / 85 / ZDD_FLOW_WAYS + 1, 128, 1u << 26);
+}
+
+void geometry_for(const struct config *config, struct zdd_geometry *g)
+{
+	struct demand d = demand_of(config);
+	const uint64_t most = ZDD_NONE - 1;
+
+	memset(g, 0, sizeof(*g));
+	g->layout_version = ZDD_LAYOUT_VERSION;
+	g->services = (uint32_t)clamp(2 * d.services, 64, most);
+	g->pools = (uint32_t)clamp(2 * d.pools, 256, most);
+	g->backends = (uint32_t)clamp(2 * d.backends, 512, most);
+	g->listeners = (uint32_t)clamp(2 * d.listeners, 256, most);
+	g->hops = (uint32_t)clamp(2 * d.backends, 1024, most);
+	/* A backend may have a TCP and a UDP door; half of the ways stay free. */
+	g->door_buckets = (g->listeners + 2 * g->backends) * 2 / ZDD_DOOR_WAYS;
+	g->table_words = (uint32_t)clamp(4 * d.table_words, TABLE_BYTES_LEAST / 8, 1u << 28);
+	g->share_words = (uint32_t)(SHARE_WORDS * clamp(4 * d.split, 64, 4096));
+	g->cohorts = (uint32_t)clamp(4 * d.cohorts, 4 * ZDD_COHORTS_PER_SERVICE, 1u << 22);
+	g->tcp_buckets = buckets_for(config->flows_tcp);
+	g->half_buckets = (uint32_t)clamp(g->tcp_buckets / 8, 1024, 1u << 26);
+	g->udp_buckets = buckets_for(config->flows_udp);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A pool's entry: one consistent table per family, or the entry of live in its place. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "draft.h"
+#include "explain.h"
+#include "seed.h"
+#include "table.h"
+
+/* Who of a pool counts as taking new flows. */
+typedef bool takes_fn(const struct world_service *, const struct world_pool *,
+		      const struct world_backend *);
+
+static bool is_ready(const struct world_service *s, const struct world_pool *p,
+		     const struct world_backend *b)
+{
+	(void)s;
+	(void)p;
+	return b->admin == ADMIN_READY;
+}
+
+/* The backends of one family, and how many of them take new flows. */
+struct roster {
+	struct table_backend *list;
+	size_t n, takers;
+	uint16_t last; /* object of the last taker */
+};
+
+static int roster_make(const struct world_service *s, const struct world_pool *p, int family,
+		       takes_fn *takes, struct roster *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->list = calloc(p->cfg->n_backends + 1, sizeof(*r->list));
+	if (!r->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->cfg->n_backends; i++) {
+		const struct world_backend *b = &p->backends[i];
+		bool taker = takes(s, p, b);
+
+		if ((zdd_addr_is_v4(&b->cfg->addr) ? 0 : 1) != family)
+			continue;
+		r->list[r->n++] =
+			(struct table_backend){b->cfg->text, b->cfg->weight, b->object, taker};
+		r->takers += taker;
+		r->last = taker ? b->object : r->last;
+	}
+	return 0;
+}
+
+static uint64_t roster_key(const struct roster *r)
+{
+	uint64_t key = r->n;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct table_backend *b = &r->list[i];
+
+		key = seed_of(b->text, key) ^ zdd_mix64((uint64_t)b->weight << 32 |
+							(uint64_t)b->object << 8 | b->takes_new);
+	}
+	return key;
+}
+
+static int table_into(struct draft *d, const struct roster *r, uint32_t size, struct zdd_pool *out,
+		      int family)
+{
+	bool fresh;
+	int64_t first = draft_take(d, &d->planner->tables, roster_key(r), (size + 3) / 4,
+				   "table words", &fresh);
+
+	if (first < 0)
+		return (int)first;
+	if (fresh && table_fill(r->list, r->n, (uint16_t *)(d->memory->tables + first), size))
+		return explain(d->error, -ENOMEM, "out of memory while filling a table");
+	out->n_slots[family] = size;
+	out->table[family] = (uint32_t)first;
+	return 0;
+}
+
+/* Sets n_slots and table or `one` of a family; n_slots 0 when nobody takes. */
+static int plan_family(struct draft *d, const struct world_service *s, const struct world_pool *p,
+		       int family, takes_fn *takes, struct zdd_pool *out)
+{
+	struct roster r;
+	int err = roster_make(s, p, family, takes, &r);
+
+	out->n_slots[family] = 0;
+	if (err)
+		return explain(d->error, err, "out of memory while compiling a plan");
+	if (r.takers == 1) {
+		out->n_slots[family] = 1;
+		out->one[family] = r.last;
+	} else if (r.takers) {
+		err = table_into(d, &r, table_size(r.list, r.n), out, family);
+	}
+	free(r.list);
+	return err;
+}
+
+/* With nobody left, health is ignored (guarantee 4), but not what people asked for. */
+static int plan_family_or_panic(struct draft *d, const struct world_service *s,
+				const struct world_pool *p, int family, struct zdd_pool *out)
+{
+	int err = plan_family(d, s, p, family, backend_takes_new, out);
+
+	if (!err && !out->n_slots[family])
+		err = plan_family(d, s, p, family, is_ready, out);
+	return err;
+}
+
+int plan_preview_pool(struct draft *d, const struct world_service *s, unsigned pool,
+		      struct zdd_pool *out)
+{
+	int err = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->id = s->pools[pool].object;
+	for (int family = 0; family < 2 && !err; family++)
+		err = plan_family_or_panic(d, s, &s->pools[pool], family, out);
+	return err;
+}
+
+/* A candidate gets its flows while someone of it takes them, family by family; else live does. */
+int plan_pool(struct draft *d, const struct world_service *s, unsigned pool, struct zdd_pool *out)
+{
+	const struct world_pool *live = &s->pools[s->live];
+	int err = 0;
+	bool own = pool == s->live;
+
+	memset(out, 0, sizeof(*out));
+	for (int family = 0; family < 2 && !err; family++) {
+		if (pool != s->live)
+			err = plan_family(d, s, &s->pools[pool], family, backend_takes_new, out);
+		own |= out->n_slots[family] > 0;
+		if (!err && !out->n_slots[family])
+			err = plan_family_or_panic(d, s, live, family, out);
+	}
+	out->id = own ? s->pools[pool].object : live->object;
+	return err;
+}
+
+int preview_pool(const struct world_service *s)
+{
+	int best = -1;
+
+	if (s->cfg->n_pools == 2)
+		return s->live == 0;
+	for (unsigned i = 0; i < s->cfg->n_pools; i++)
+		if (i != s->live && s->share[i] && (best < 0 || s->share[i] > s->share[best]))
+			best = (int)i;
+	return best;
+}
