@@ -10,11 +10,24 @@
 
 #include "zdd/addr.h"
 
+enum {
+	CFG_SERVICES_MAX = 16384,
+	CFG_BACKENDS_MAX = 32768, /* in all services together */
+	CFG_LISTENERS_MAX = 256,  /* per service, listen and preview each */
+};
+
 enum attach_mode { ATTACH_AUTO, ATTACH_XDP, ATTACH_TC };
 enum forward_mode { FORWARD_NAT, FORWARD_LOCAL };
 enum sticky_mode { STICKY_POOL, STICKY_BACKEND, STICKY_NONE };
 enum vip_mode { VIP_EXPECT, VIP_MANAGE };
 enum health_type { HEALTH_TCP, HEALTH_HTTP, HEALTH_HTTPS, HEALTH_EXEC, HEALTH_NONE };
+
+/* The words of the file and of the API for the values above, in their order, then NULL. */
+extern const char *const attach_words[];
+extern const char *const forward_words[];
+extern const char *const sticky_words[];
+extern const char *const vip_words[];
+extern const char *const health_words[];
 
 struct cfg_interface {
 	char *name;
@@ -34,7 +47,7 @@ struct cfg_listener {
 struct cfg_backend {
 	char *text; /* canonical address:port, "[v6]:port"; what tables hash and JSON shows */
 	struct zdd_addr addr;
-	uint16_t port; /* host order */
+	uint16_t port;   /* host order */
 	uint16_t weight; /* 1..1000, default 1 */
 	unsigned line;
 };
@@ -56,14 +69,14 @@ struct cfg_cohort {
 
 struct cfg_health {
 	enum health_type type;
-	char *path;   /* http(s), default "/" */
-	char *host;   /* http(s) Host header; NULL: the backend's address */
-	char *method; /* default GET */
-	char *body;   /* substring the answer must contain; NULL: any */
+	char *path;                       /* http(s), default "/" */
+	char *host;                       /* http(s) Host header; NULL: the backend's address */
+	char *method;                     /* default GET */
+	char *body;                       /* substring the answer must contain; NULL: any */
 	uint16_t expect_low, expect_high; /* http status range, default 200-399 */
 	uint16_t port;                    /* 0: the backend's own */
 	bool tls_verify;                  /* https, default true */
-	char **argv;                      /* exec, NULL-terminated */
+	char **argv;                      /* exec: "command", NULL-terminated */
 	uint32_t interval_ms, timeout_ms, initial_delay_ms, fast_interval_ms;
 	uint16_t rise, fall;
 };
@@ -82,7 +95,7 @@ struct cfg_service {
 	struct cfg_cohort *cohorts;
 	size_t n_cohorts;
 	struct cfg_health health;
-	char *salt; /* default: the service's name */
+	char *salt;            /* default: the service's name */
 	uint8_t panic_percent; /* fewer healthy than this: health is ignored; default 50 */
 	uint32_t drain_deadline_ms;
 	uint32_t idle_tcp_ms, idle_udp_ms;
@@ -92,7 +105,7 @@ struct cfg_service {
 struct config {
 	struct cfg_interface *interfaces;
 	size_t n_interfaces;
-	char *metrics; /* "host:port" or NULL */
+	char *metrics;                /* canonical address:port or NULL */
 	struct cfg_service *services; /* sorted by name */
 	size_t n_services;
 	uint32_t flows_tcp, flows_udp; /* table sizes, flows */
@@ -109,12 +122,26 @@ void config_free(struct config *);
  * Each: 0 or -EINVAL, outputs untouched on failure. */
 int parse_endpoint(const char *text, struct zdd_addr *addr, uint16_t *port);
 int parse_address(const char *text, struct zdd_addr *addr);
-int parse_duration_ms(const char *text, uint32_t *ms);
-int parse_percent_bp(const char *text, uint16_t *bp); /* "12.5%" -> 1250; 0..10000 */
-/* Writes "203.0.113.10:443" or "[2001:db8::1]:443" (RFC 5952); size >= 56. */
+/* "10.0.0.0/8", "2001:db8::/32" or one address; the prefix counts in the v4-mapped form. Host
+ * bits are kept for the caller to judge. */
+int parse_cidr(const char *text, struct zdd_addr *addr, uint8_t *prefix_len);
+int parse_duration_ms(const char *text, uint32_t *ms); /* "250ms" "30s" "5m" "2h" "7d" */
+int parse_percent_bp(const char *text, uint16_t *bp);  /* "12.5%" -> 1250; 0..10000 */
+/* len decimal digits, no sign, no leading zero, at most max. */
+int parse_uint(const char *text, size_t len, uint32_t max, uint32_t *value);
+/* [A-Za-z0-9][A-Za-z0-9._-]{0,62}: what a service or pool may be called. */
+bool name_is_valid(const char *name);
+
+enum { ADDRESS_TEXT = 46, ENDPOINT_TEXT = 56, DURATION_TEXT = 16 }; /* bytes that always do */
+/* Writes "203.0.113.10:443" or "[2001:db8::1]:443" (RFC 5952); size >= ENDPOINT_TEXT. */
 void format_endpoint(char *out, size_t size, const struct zdd_addr *addr, uint16_t port);
 void format_address(char *out, size_t size, const struct zdd_addr *addr);
-/* The nearest of n words to got (edit distance <= 3), or NULL. */
+void format_cidr(char *out, size_t size, const struct zdd_addr *addr, uint8_t prefix_len);
+void format_duration(char *out, size_t size, uint32_t ms); /* the largest unit that is exact */
+/* Bits behind the prefix (of the v4-mapped form) become zero. */
+struct zdd_addr mask_address(struct zdd_addr addr, unsigned prefix_len);
+/* The nearest of n words to got, or NULL. Near: up to 3 edits (insert, delete, replace, swap),
+ * but no more than half of the word; case does not count. */
 const char *nearest_word(const char *got, const char *const *words, size_t n);
 
 #endif
