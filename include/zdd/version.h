@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef ZDD_VERSION_H
+#define ZDD_VERSION_H
+
+#define ZDD_VERSION "0.1.0"
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ls, get and status: services as they are. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+
+enum { WATCH_TERMINAL_MS = 1000, POLL_MS = 250 };
+
+/* "1/2 up" for a pool; services and backends bring their own word. */
+static void format_health(char *out, size_t size, const json_t *object, const char *field)
+{
+	const json_t *backends = json_object_get(object, "backends"), *backend;
+	size_t i, up = 0;
+
+	if (!json_is_array(backends)) {
+		format_plain(out, size, object, field);
+		return;
+	}
+	json_array_foreach(backends, i, backend)
+		up += !strcmp(field_text(backend, "health"), "up");
+	snprintf(out, size, "%zu/%zu up", up, json_array_size(backends));
+}
+
+static const struct column tree_columns[] = {
+	{"NAME", {"service", "name", "address"}, NULL, COLUMN_TREE, 0},
+	{"SHARE", {NULL, "share", NULL}, format_percent, COLUMN_RIGHT, 0},
+	{"SEEN", {NULL, "measured_share", NULL}, format_percent, COLUMN_RIGHT, 0},
+	{"OPEN", {NULL, "flows_active", "flows_active"}, NULL, COLUMN_RIGHT, 0},
+	{"HALF", {NULL, "flows_half_open", NULL}, NULL, COLUMN_RIGHT, 0},
+	{"NEW", {NULL, "flows_new", "flows_new"}, NULL, COLUMN_RIGHT, 0},
+	{"HEALTH", {"state", "health", "health"}, format_health, 0, 0},
+	{"ADMIN", {NULL, "role", "admin"}, NULL, 0, 0},
+	{"WEIGHT", {NULL, NULL, "weight"}, NULL, COLUMN_RIGHT | COLUMN_WIDE, 0},
+	{"BYTES", {NULL, NULL, "bytes"}, format_bytes, COLUMN_RIGHT | COLUMN_WIDE, 0},
+	{"MAC", {NULL, NULL, "mac"}, NULL, COLUMN_WIDE, 0},
+	{"SINCE", {NULL, NULL, "since"}, NULL, COLUMN_WIDE, 0},
+	{"CHECKED", {NULL, NULL, "checked"}, NULL, COLUMN_WIDE, 0},
+	{"LISTEN", {"listen", NULL, NULL}, format_list, COLUMN_WIDE, 0},
+	{"LAST ERROR", {NULL, NULL, "last_error"}, NULL, COLUMN_WIDE, 0},
+};
+
+const struct view state_view = {
+	.rows = {"services", "pools", "backends"},
+	.id = {"service", "name", "address"},
+	.columns = tree_columns,
+	.n_columns = sizeof(tree_columns) / sizeof(tree_columns[0]),
+	.none = "no services are configured",
+};
+
+static const struct column ls_columns[] = {
+	{"NAME", {"service"}, NULL, 0, 0},
+	{"LIVE", {"live"}, NULL, 0, 0},
+	{"STATE", {"state"}, NULL, 0, 0},
+	{"REVISION", {"revision"}, NULL, COLUMN_RIGHT, 0},
+	{"FORWARD", {"forward"}, NULL, 0, 0},
+	{"LISTEN", {"listen"}, format_list, COLUMN_WRAP, 0},
+	{"PREVIEW", {"preview"}, format_list, COLUMN_WIDE, 0},
+};
+
+static const struct view ls_view = {
+	.rows = {"services"},
+	.id = {"service"},
+	.columns = ls_columns,
+	.n_columns = sizeof(ls_columns) / sizeof(ls_columns[0]),
+	.none = "no services are configured",
+};
+
+/* What a person should know beside the numbers, one sentence for each backend that has any. */
+static void note_backend(struct ctl *ctl, const char *service, const char *pool, const json_t *b)
+{
+	const json_t *draining = json_object_get(b, "draining");
+	const char *address = field_text(b, "address"), *why = field_text(b, "last_error");
+	char line[1024];
+
+	if (strcmp(field_text(b, "health"), "up") && *why) {
+		snprintf(line, sizeof(line), "! %s/%s/%s: %s", service, pool, address, why);
+		print_wrapped(ctl, 2, line);
+	}
+	if (!strcmp(field_text(b, "mac"), "unresolved")) {
+		snprintf(line, sizeof(line), "! %s/%s/%s: its MAC address is not known", service,
+			 pool, address);
+		print_wrapped(ctl, 2, line);
+	}
+	if (json_is_object(draining)) {
+		const char *deadline = field_text(draining, "deadline");
+
+		snprintf(line, sizeof(line), "~ %s/%s/%s: drains, %lld open%s%s", service, pool,
+			 address, (long long)field_int(draining, "open", 0),
+			 *deadline ? ", until " : "", deadline);
+		print_wrapped(ctl, 2, line);
+	}
+}
+
+static void note_service(struct ctl *ctl, const json_t *service)
+{
+	const char *name = field_text(service, "service");
+	const json_t *pool, *backend;
+	size_t i, j;
+
+	if (json_is_true(json_object_get(service, "panic"))) {
+		char line[512];
+
+		snprintf(line, sizeof(line),
+			 "! %s: too few backends of the live pool are up, so health "
+			 "is ignored (panic)",
+			 name);
+		print_wrapped(ctl, 2, line);
+	}
+	json_array_foreach(json_object_get(service, "pools"), i, pool)
+		json_array_foreach(json_object_get(pool, "backends"), j, backend)
+			note_backend(ctl, name, field_text(pool, "name"), backend);
+}
+
+static void note_node(struct ctl *ctl, const json_t *answer)
+{
+	const json_t *item;
+	char line[1024];
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "problems"), i, item) {
+		snprintf(line, sizeof(line), "! %s",
+			 json_is_string(item) ? json_string_value(item) : "?");
+		print_wrapped(ctl, 2, line);
+	}
+	snprintf(line, sizeof(line), "%s, generation %lld", field_text(answer, "state"),
+		 (long long)field_int(answer, "generation", 0));
+	json_array_foreach(json_object_get(answer, "interfaces"), i, item) {
+		size_t at = strlen(line);
+
+		snprintf(line + at, sizeof(line) - at, "%s %s (%s)", i ? "," : " on",
+			 field_text(item, "name"), field_text(item, "mode"));
+	}
+	print_wrapped(ctl, 0, line);
+}
+
+void state_print(struct ctl *ctl, const struct view *view, const json_t *answer)
+{
+	const json_t *services = json_object_get(answer, "services"), *service;
+	size_t i;
+
+	table_print(ctl, view, answer);
+	if (!json_is_array(services)) {
+		note_service(ctl, answer);
+		return;
+	}
+	json_array_foreach(services, i, service)
+		note_service(ctl, service);
+	note_node(ctl, answer);
+}
+
+int ls_run(struct ctl *ctl, char **words, int n)
+{
+	json_t *answer = NULL;
+	int code = fetch(ctl, ctl->cmd->path, &answer);
+
+	(void)words, (void)n;
+	if (!code)
+		code = show(ctl, &ls_view, answer, table_print);
+	json_decref(answer);
+	return code;
+}
+
+/* Removes, at every depth, the fields that traffic alone changes. */
+static void drop_counters(json_t *value)
+{
+	static const char *const counters[] = {
+		"flows_active", "flows_half_open", "flows_new", "measured_share",
+		"bytes",        "checked",         "open"};
+	json_t *inner;
+	const char *key;
+	size_t i;
+
+	for (i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		json_object_del(value, counters[i]);
+	json_object_foreach(value, key, inner)
+		drop_counters(inner);
+	json_array_foreach(value, i, inner)
+		drop_counters(inner);
+}
+
+static bool is_same(const json_t *a, const json_t *b)
+{
+	json_t *x = json_deep_copy(a), *y = json_deep_copy(b);
+	bool same;
+
+	drop_counters(x);
+	drop_counters(y);
+	same = json_equal(x, y);
+	json_decref(x);
+	json_decref(y);
+	return same;
+}
+
+/* On a terminal the picture is drawn again every second, counters included; off it there is one
+ * snapshot for each change. Ends with an error or by a signal. */
+static int watch(struct ctl *ctl, const char *path)
+{
+	bool redraw = ctl->terminal && ctl->opt.output <= OUTPUT_WIDE;
+	json_t *last = NULL, *answer = NULL;
+	int code;
+
+	while (!(code = fetch(ctl, path, &answer))) {
+		if (redraw)
+			fputs("\033[H\033[2J", stdout);
+		if (redraw || !last || !is_same(last, answer))
+			show(ctl, &state_view, answer, state_print);
+		json_decref(last);
+		last = answer;
+		if (fflush(stdout))
+			break;
+		pause_ms(redraw ? WATCH_TERMINAL_MS : POLL_MS);
+	}
+	json_decref(last);
+	return code;
+}
+
+int get_run(struct ctl *ctl, char **words, int n)
+{
+	json_t *answer = NULL;
+	char *path = NULL;
+	int code = n ? service_path(ctl, words[0], &path) : 0;
+	const char *at = n ? path : "/v1/state";
+
+	if (!code && ctl->opt.watch)
+		code = watch(ctl, at);
+	else if (!code)
+		code = fetch(ctl, at, &answer);
+	if (answer)
+		code = show(ctl, &state_view, answer, state_print);
+	json_decref(answer);
+	free(path);
+	return code;
+}
