@@ -96,6 +96,37 @@ def test_kill_while_it_starts(lab, kills, dice):
     stop_clean(loads)
 
 
+def killing_at(call):
+    """A command that kills what it runs at its n-th bpf()."""
+    return ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=bpf", "-e",
+            f"inject=bpf:signal=KILL:when={call}", "setpriv", "--pdeathsig", "KILL"]
+
+
+@pytest.mark.parametrize("adopting", [False, True], ids=["first", "adopting"])
+def test_kill_at_bpf_calls_of_a_start(lab, full, adopting):
+    """Whatever point of loading or adopting it had reached, the next start makes it good."""
+    daemon = lab.daemon(lab.config("tc"), start=adopting)
+    loads = {}
+    if adopting:
+        daemon.wait_healthy().flip("web=green")
+        loads = start_loads(lab)
+        daemon.kill9()
+    call, more = 1, True
+    while more:
+        daemon.start(wait=False, under=killing_at(call))
+        wait_for(lambda: not daemon.proc.running() or daemon.answering(), 30, "killed or ready")
+        more = not daemon.proc.running()
+        daemon.proc.close()
+        if not adopting and call % 3 == 0:
+            shutil.rmtree(daemon.state)
+            daemon.make_state()
+        call += 1 if full else 1 + call // 2
+    wait_for(lambda: not daemon.answering(), 10, "the traced one is gone")
+    daemon.start().wait_healthy()
+    assert truth(lab) == ("green" if adopting else "blue")
+    stop_clean(loads)
+
+
 def test_kill_during_flip(lab, kills, dice):
     """Afterwards it is one or the other, the daemon says which, and history names what was cut short."""
     daemon = lab.daemon(lab.config("tc")).wait_healthy()

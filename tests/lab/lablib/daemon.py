@@ -45,12 +45,15 @@ class Daemon:
         self.socket = os.path.join(self.directory, "zddd.sock")
         self.proc = None
         self.starts = 0
-        os.makedirs(self.state)
+        self.make_state()
         _mount_bpffs()
         lab.defer(self._clear)
         self.write(config)
         if start:
             self.start()
+
+    def make_state(self):
+        os.makedirs(self.state)
 
     def write(self, config):
         """`config` is a dict (written as JSON, which is accepted), or text."""
@@ -63,9 +66,10 @@ class Daemon:
         return [os.path.join(BUILD, "zddd"), "--config", self.config_path, "--run-dir", self.directory,
                 "--state-dir", self.state, "--bpffs", self.bpffs, *more]
 
-    def start(self, wait=True):
+    def start(self, wait=True, under=()):
+        """`under` is a command to run it by, such as strace; `proc` is that command then."""
         self.starts += 1
-        self.proc = Proc(self.argv("-v"), self.directory, f"{self.name}-{self.starts}",
+        self.proc = Proc([*under, *self.argv("-v")], self.directory, f"{self.name}-{self.starts}",
                          self.netns.name)
         self.lab.adopt(self.proc)
         if wait:
