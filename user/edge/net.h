@@ -55,13 +55,15 @@ struct net_path {
 	uint32_t neighbour_ifindex; /* where the neighbour is known: the VLAN device */
 };
 /* 0 (perhaps not resolved), -EHOSTUNREACH or -ENETUNREACH when there is no way, other errno. */
-int net_resolve(struct net *, const struct zdd_addr *, struct net_path *out);
+int net_resolve(const struct net *, const struct zdd_addr *, struct net_path *out);
 /* Asks the kernel to find or confirm the neighbour at the end of an unresolved path. */
-int net_kick(struct net *, const struct net_path *);
+int net_kick(const struct net *, const struct net_path *);
 
 /* VIPs that the daemon manages, /32 or /128 on lo. net_add_address: 0 when it was put there,
  * -EEXIST when it was there already (leave it alone then), other errno. */
-int net_add_address(struct net *, const struct zdd_addr *);
-int net_del_address(struct net *, const struct zdd_addr *);
+int net_add_address(const struct net *, const struct zdd_addr *);
+int net_del_address(const struct net *, const struct zdd_addr *);
+/* Put there by net_add_address, of this or an earlier daemon (told by IFA_PROTO, Linux 5.18). */
+bool net_owns_address(const struct net *, const struct zdd_addr *);
 
 #endif
