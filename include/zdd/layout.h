@@ -200,6 +200,7 @@ enum zdd_flow_state {
 	ZDD_F_RST = 16,
 	ZDD_F_ALIAS = 32, /* reverse entry of a flow whose client port was rewritten */
 	ZDD_F_UDP = 64,
+	ZDD_F_CHALLENGED = 128, /* a SYN with another ISN came: ask the half-open table too */
 };
 
 /* owner is one word so that it is read whole. */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Carrying out a decision in tc. Packets may be GSO super-packets with partial checksums: only the
+ * headers are touched, and ip_summed says what the checksum field means (TRAPS: 8). */
+#ifndef ZDD_APPLY_TC_H
+#define ZDD_APPLY_TC_H
+
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_core_read.h>
+
+#include "frame.h"
+#include "route.h"
+
+enum { CHECKSUM_COMPLETE_ = 2, CHECKSUM_PARTIAL_ = 3 }; /* include/linux/skbuff.h */
+
+struct sk_buff___zdd {
+	__u8 ip_summed : 2;
+} __attribute__((preserve_access_index));
+
+extern void *bpf_cast_to_kern_ctx(void *) __ksym __attribute__((weak));
+
+ZDD_INLINE __u32 tc_summed(struct __sk_buff *skb)
+{
+	struct sk_buff___zdd *kernel = bpf_cast_to_kern_ctx(skb);
+
+	return BPF_CORE_READ_BITFIELD(kernel, ip_summed);
+}
+
+/* With CHECKSUM_COMPLETE, skb->csum covers the packet from L3 on. In IPv4 the header's own checksum
+ * hides the address, the L4 field does not; in IPv6 both changes cancel. */
+ZDD_INLINE void tc_complete(struct __sk_buff *skb, const struct zdd_packet *p,
+			    const struct zdd_rewrite *r)
+{
+	__u32 old = r->source ? p->src.w[3] : p->dst.w[3];
+
+	if (!p->v6)
+		bpf_csum_update(skb, csum_fold(csum_change32(r->addr->w[3], old)));
+}
+
+ZDD_INLINE int tc_write(struct __sk_buff *skb, const struct zdd_packet *p,
+			const struct zdd_rewrite *r)
+{
+	__u32 summed = tc_summed(skb);
+	__u8 *data = (__u8 *)(long)skb->data, *end = (__u8 *)(long)skb->data_end;
+
+	if (write_rewrite(data, end, p, r,
+			  summed == CHECKSUM_PARTIAL_ ? CSUM_PARTIAL : CSUM_WHOLE))
+		return -1;
+	if (summed == CHECKSUM_COMPLETE_)
+		tc_complete(skb, p, r);
+	return 0;
+}
+
+/* Kernels without the cast (before 6.2): the helpers know ip_summed. */
+static __attribute__((noinline)) int tc_check_helped(struct __sk_buff *skb,
+						     const struct zdd_packet *p,
+						     const struct zdd_rewrite *r)
+{
+	__u32 at = check_offset(p), mangled = p->proto == PROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	const struct zdd_addr *old = r->source ? &p->src : &p->dst;
+	__be16 port = r->source ? p->sport : p->dport, other = r->source ? p->dport : p->sport;
+	struct zdd_addr from = *old, to = *r->addr;
+	__s64 change = bpf_csum_diff(from.w, 16, to.w, 16, 0);
+
+	if (bpf_l4_csum_replace(skb, at, 0, change, BPF_F_PSEUDO_HDR | mangled))
+		return -1;
+	if (bpf_l4_csum_replace(skb, at, port, r->port, mangled | 2))
+		return -1;
+	return r->other ? bpf_l4_csum_replace(skb, at, other, r->other, mangled | 2) : 0;
+}
+
+/* The field is set by helpers and then left alone: written back after write_rewrite changed it. */
+ZDD_INLINE int tc_write_helped(struct __sk_buff *skb, const struct zdd_packet *p,
+			       const struct zdd_rewrite *r)
+{
+	__be16 check;
+
+	if (tc_check_helped(skb, p, r) ||
+	    bpf_skb_load_bytes(skb, check_offset(p), &check, sizeof(check)))
+		return -1;
+	if (write_rewrite((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, p, r, CSUM_WHOLE))
+		return -1;
+	return bpf_skb_store_bytes(skb, check_offset(p), &check, sizeof(check), 0);
+}
+
+ZDD_INLINE int tc_rewrite(struct __sk_buff *skb, const struct zdd_packet *p,
+			  const struct zdd_out *o, int decrement)
+{
+	struct zdd_rewrite r = {.addr = &o->addr, .port = o->port, .other = o->other,
+				.source = o->action == ACT_TO_CLIENT, .decrement = decrement};
+
+	return has_cast ? tc_write(skb, p, &r) : tc_write_helped(skb, p, &r);
+}
+
+/* The tag lives beside the packet in tc. */
+ZDD_INLINE int tc_tag(struct __sk_buff *skb, __u16 vlan)
+{
+	__u16 present = skb->vlan_present ? skb->vlan_tci : 0;
+
+	if (present == vlan)
+		return 0;
+	if (present && bpf_skb_vlan_pop(skb))
+		return -1;
+	return vlan ? bpf_skb_vlan_push(skb, __builtin_bswap16(TYPE_8021Q), vlan) : 0;
+}
+
+ZDD_INLINE int tc_ethernet(struct __sk_buff *skb, const struct zdd_route *r)
+{
+	__u8 *data, *end;
+
+	if (tc_tag(skb, r->vlan))
+		return -1;
+	data = (__u8 *)(long)skb->data;
+	end = (__u8 *)(long)skb->data_end;
+	if (data + ETH_HEADER > end)
+		return -1;
+	write_macs(data, r->dmac, r->smac);
+	return 0;
+}
+
+ZDD_INLINE int tc_drop(struct zdd_out *o, enum zdd_verdict verdict)
+{
+	o->verdict = verdict;
+	return TC_ACT_SHOT;
+}
+
+ZDD_INLINE int tc_leave(struct __sk_buff *skb, struct zdd_out *o, const struct zdd_route *r)
+{
+	if (r->exit == EXIT_STACK) {
+		count_note(ZDD_N_VIA_STACK);
+		return TC_ACT_UNSPEC;
+	}
+	if (r->exit == EXIT_NEIGH)
+		return bpf_redirect_neigh(r->ifindex, 0, 0, 0);
+	if (tc_ethernet(skb, r))
+		return tc_drop(o, ZDD_V_NO_ROOM);
+	if (r->exit == EXIT_PEER)
+		return bpf_redirect_peer(r->ifindex, 0);
+	return bpf_redirect(r->ifindex, 0);
+}
+
+ZDD_INLINE int tc_send(struct __sk_buff *skb, const struct zdd_packet *p, struct zdd_out *o,
+		       int egress)
+{
+	struct zdd_route r = {};
+
+	if (egress)
+		r.exit = EXIT_STACK;
+	else if (o->action == ACT_TO_BACKEND)
+		route_to_backend(o, 0, &r);
+	else
+		route_to_client(skb, p, o, skb->ifindex, &r);
+	if (r.exit == EXIT_LOST)
+		return tc_drop(o, ZDD_V_NO_LINK);
+	if (r.exit != EXIT_STACK && p->ttl <= 1)
+		return tc_drop(o, ZDD_V_TTL);
+	if (tc_rewrite(skb, p, o, r.exit != EXIT_STACK))
+		return tc_drop(o, ZDD_V_NO_ROOM);
+	return egress ? TC_ACT_UNSPEC : tc_leave(skb, o, &r);
+}
+
+ZDD_INLINE int tc_apply(struct __sk_buff *skb, const struct zdd_packet *p, struct zdd_out *o,
+			int egress)
+{
+	int code = TC_ACT_UNSPEC;
+
+	if (o->action == ACT_DROP)
+		code = TC_ACT_SHOT;
+	else if (o->action != ACT_PASS)
+		code = tc_send(skb, p, o, egress);
+	count_verdict(o->verdict);
+	return code;
+}
+
+#endif

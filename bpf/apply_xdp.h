@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Carrying out a decision in XDP: the frame is rewritten in place and redirected. */
+#ifndef ZDD_APPLY_XDP_H
+#define ZDD_APPLY_XDP_H
+
+#include "frame.h"
+#include "route.h"
+
+/* A frame of a local stack (veth) carries only the pseudo-header's sum: compute the rest here, as
+ * hardware would have. By itself, because its loop is long for the verifier. */
+ZDD_RARE int xdp_complete(struct xdp_md *ctx, __u32 l4, __u32 check, __u32 length)
+{
+	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
+
+	count_note(ZDD_N_CSUM_COMPLETED);
+	return complete_check(data, end, l4, check, length);
+}
+
+ZDD_INLINE int xdp_rewrite(struct xdp_md *ctx, const struct zdd_packet *p, const struct zdd_out *o,
+			   int decrement)
+{
+	struct zdd_rewrite r = {.addr = &o->addr, .port = o->port, .other = o->other,
+				.source = o->action == ACT_TO_CLIENT, .decrement = decrement};
+	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
+	int partial = is_partial(data, end, p);
+
+	if (write_rewrite(data, end, p, &r, partial ? CSUM_PARTIAL : CSUM_WHOLE))
+		return -1;
+	return partial ? xdp_complete(ctx, p->l4, check_offset(p), p->segment) : 0;
+}
+
+/* Ethernet header for the next hop, with its tag or without. The L3 bytes stay where they are. */
+ZDD_INLINE int xdp_ethernet(struct xdp_md *ctx, const struct zdd_packet *p,
+			    const struct zdd_route *r)
+{
+	int tag = r->vlan ? VLAN_TAG : 0;
+	__u8 *data, *end;
+
+	if (p->tags != tag && bpf_xdp_adjust_head(ctx, (int)p->tags - tag))
+		return -1;
+	data = (__u8 *)(long)ctx->data;
+	end = (__u8 *)(long)ctx->data_end;
+	if (data + ETH_HEADER + VLAN_TAG > end)
+		return -1;
+	write_macs(data, r->dmac, r->smac);
+	if (tag) {
+		((be16_at *)(data + 12))->v = __builtin_bswap16(TYPE_8021Q);
+		((be16_at *)(data + 14))->v = __builtin_bswap16(r->vlan);
+	}
+	((be16_at *)(data + 12 + tag))->v = __builtin_bswap16(p->v6 ? TYPE_V6 : TYPE_V4);
+	return 0;
+}
+
+ZDD_INLINE int xdp_drop(struct zdd_out *o, enum zdd_verdict verdict)
+{
+	o->verdict = verdict;
+	return XDP_DROP;
+}
+
+ZDD_INLINE int xdp_send(struct xdp_md *ctx, const struct zdd_packet *p, struct zdd_out *o)
+{
+	struct zdd_route r = {};
+
+	if (o->action == ACT_TO_BACKEND)
+		route_to_backend(o, 1, &r);
+	else
+		route_to_client(ctx, p, o, ctx->ingress_ifindex, &r);
+	if (r.exit == EXIT_LOST)
+		return xdp_drop(o, ZDD_V_NO_LINK);
+	if (r.exit != EXIT_STACK && p->ttl <= 1)
+		return xdp_drop(o, ZDD_V_TTL);
+	if (xdp_rewrite(ctx, p, o, r.exit != EXIT_STACK))
+		return xdp_drop(o, ZDD_V_NO_ROOM);
+	if (r.exit == EXIT_STACK) {
+		count_note(ZDD_N_VIA_STACK);
+		return XDP_PASS;
+	}
+	if (xdp_ethernet(ctx, p, &r))
+		return xdp_drop(o, ZDD_V_NO_ROOM);
+	return bpf_redirect(r.ifindex, 0);
+}
+
+ZDD_INLINE int xdp_apply(struct xdp_md *ctx, const struct zdd_packet *p, struct zdd_out *o)
+{
+	int code = XDP_PASS;
+
+	if (o->action == ACT_DROP)
+		code = XDP_DROP;
+	else if (o->action != ACT_PASS)
+		code = xdp_send(ctx, p, o);
+	count_verdict(o->verdict);
+	return code;
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Counters: rows per CPU, plain adds. */
+#ifndef ZDD_COUNT_H
+#define ZDD_COUNT_H
+
+#include "job.h"
+
+ZDD_INLINE void count_verdict(enum zdd_verdict verdict)
+{
+	struct zdd_count_row *row = AT(counts, CPU());
+
+	if (row && verdict < ZDD_VERDICT_COUNT)
+		row->verdict[verdict]++;
+}
+
+ZDD_INLINE void count_note(enum zdd_note note)
+{
+	struct zdd_count_row *row = AT(counts, CPU());
+
+	if (row)
+		row->note[note]++;
+}
+
+/* Generation stamps: a pool's row shows the newest generation that sent it a new flow. */
+ZDD_INLINE void count_new(const struct zdd_job *j, __u16 pool, __u16 backend)
+{
+	struct zdd_pool_row *row = AT(pool_rows, CPU() * geometry.pools + pool);
+	struct zdd_backend_row *b = AT(backend_rows, CPU() * geometry.backends + backend);
+	__u64 generation = ZDD_WORD_GENERATION(j->word);
+
+	if (!row || !b)
+		return;
+	if (row->generation != generation) {
+		row->generation = generation;
+		row->first_ns = NOW_NS();
+		row->flows_of_generation = 0;
+	}
+	row->last_jiffies = NOW();
+	row->flows_of_generation++;
+	row->new_flows++;
+	b->new_flows++;
+}
+
+ZDD_INLINE void count_forward(const struct zdd_packet *p, __u16 pool, __u16 backend)
+{
+	struct zdd_pool_row *row = AT(pool_rows, CPU() * geometry.pools + pool);
+	struct zdd_backend_row *b = AT(backend_rows, CPU() * geometry.backends + backend);
+
+	if (!row || !b)
+		return;
+	row->packets++;
+	row->bytes += p->payload;
+	b->packets++;
+	b->bytes += p->payload;
+}
+
+ZDD_INLINE void count_reply(const struct zdd_packet *p, __u16 backend, int closed)
+{
+	struct zdd_backend_row *b = AT(backend_rows, CPU() * geometry.backends + backend);
+
+	if (!b)
+		return;
+	b->replies++;
+	b->reply_bytes += p->payload;
+	b->closed += closed;
+}
+
+#endif

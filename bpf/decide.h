@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Facts -> what to do. Pure functions over values; the tables behind the facts are fetched by
+ * lookup.h, the bytes are changed by the hooks. */
+#ifndef ZDD_DECIDE_H
+#define ZDD_DECIDE_H
+
+#include "parse.h"
+#include "zdd/layout.h"
+
+/* What a packet is to zdd, by its addresses alone. */
+enum zdd_course {
+	COURSE_PASS,    /* not ours: `verdict` says why */
+	COURSE_DROP,
+	COURSE_FORWARD, /* a client's, to a listener */
+	COURSE_REPLY,   /* perhaps a backend's answer */
+};
+
+struct zdd_decision {
+	enum zdd_course course;
+	enum zdd_verdict verdict; /* of PASS and DROP */
+};
+
+#define PASS(v) ((struct zdd_decision){COURSE_PASS, ZDD_V_##v})
+#define DROP(v) ((struct zdd_decision){COURSE_DROP, ZDD_V_##v})
+
+/* Before any table is looked at. */
+ZDD_INLINE enum zdd_verdict decide_unparsed(enum zdd_parsed parsed)
+{
+	if (parsed == PARSED_NOT_IP)
+		return ZDD_V_NOT_IP;
+	if (parsed == PARSED_FRAGMENT)
+		return ZDD_V_FRAGMENT_PASS;
+	return ZDD_V_NOT_L4;
+}
+
+/* to_door: the destination is a listener's. from_door: the source is a backend's. local: the
+ * listener's service is in mode local. */
+ZDD_INLINE struct zdd_decision decide_course(const struct zdd_packet *p, int to_door,
+					     int from_door, int local)
+{
+	if (!to_door && !from_door)
+		return PASS(NOT_OURS);
+	if (to_door && local && p->proto == PROTO_TCP)
+		return PASS(LOCAL_MODE);
+	if (p->bad_length)
+		return DROP(MALFORMED);
+	if (p->first_fragment)
+		return DROP(FRAGMENT);
+	return (struct zdd_decision){to_door ? COURSE_FORWARD : COURSE_REPLY, 0};
+}
+
+/* What a flow table says about a packet. */
+struct zdd_view {
+	int found;
+	__u16 state;
+	__u32 isn;
+	__u32 server_seq;
+};
+
+enum zdd_step {
+	STEP_FLOW,    /* belongs to the established (or UDP) record */
+	STEP_HALF,    /* belongs to the half-open record */
+	STEP_PROMOTE, /* completes the handshake of the half-open record */
+	STEP_OPEN,    /* a new flow */
+	STEP_STRAY,   /* TCP, no SYN, no record */
+	STEP_STRAY_RST,
+};
+
+/* Within a window of 1 MiB ahead: RFC 7323's largest common window, enough to refuse blind guesses. */
+ZDD_INLINE int seq_near(__u32 seq, __u32 from)
+{
+	return seq - from < 1u << 20;
+}
+
+/* The ACK that a SYN-ACK asked for, or data sent with it. */
+ZDD_INLINE int completes_handshake(const struct zdd_packet *p, const struct zdd_view *half)
+{
+	return (p->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK &&
+	       half->state & ZDD_F_SYNACK && seq_near(p->ack, half->server_seq) &&
+	       seq_near(p->seq, half->isn + 1);
+}
+
+/* A client's packet of a TCP listener. The half-open view is looked up only when there is no
+ * established record, when that one was challenged by a newer SYN, or for a SYN. */
+ZDD_INLINE enum zdd_step decide_tcp(const struct zdd_packet *p, const struct zdd_view *est,
+				    const struct zdd_view *half)
+{
+	if ((p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
+		if (half->found && half->isn == p->seq)
+			return STEP_HALF;
+		if (est->found && est->isn == p->seq)
+			return STEP_FLOW;
+		return STEP_OPEN;
+	}
+	if (half->found && completes_handshake(p, half))
+		return STEP_PROMOTE;
+	if (est->found)
+		return STEP_FLOW;
+	if (half->found)
+		return STEP_HALF;
+	return p->tcp_flags & TCP_RST ? STEP_STRAY_RST : STEP_STRAY;
+}
+
+/* New state bits that a packet brings. expected: the next sequence number of its sender as known;
+ * a reset far from it is not believed (RFC 5961 3). */
+ZDD_INLINE __u16 tcp_events(const struct zdd_packet *p, int from_client, __u32 expected)
+{
+	__u16 bits = 0;
+
+	if (p->tcp_flags & TCP_RST && (seq_near(p->seq, expected) || seq_near(expected, p->seq)))
+		bits |= ZDD_F_RST;
+	if (p->tcp_flags & TCP_FIN)
+		bits |= from_client ? ZDD_F_FIN_C : ZDD_F_FIN_S;
+	if (!from_client && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK))
+		bits |= ZDD_F_SYNACK;
+	return bits;
+}
+
+/* The sequence number that this sender will use next (RFC 9293 3.4). */
+ZDD_INLINE __u32 seq_after(const struct zdd_packet *p)
+{
+	return p->seq + p->payload + !!(p->tcp_flags & TCP_SYN) + !!(p->tcp_flags & TCP_FIN);
+}
+
+#endif

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The flow table: two candidate buckets of eight tags, records beside them at the same place, no
+ * free list. The protocol, its proof and its limits are in docs/flows.md; in short:
+ *
+ *   read    tag equal -> meta -> key and owner -> meta again: same epoch, so one flow was read
+ *   open    under the lock of the flow's hash; the place is claimed by compare-and-swap of its tag
+ *           to BUSY, epoch grows first, fields follow, an exchange of the tag publishes
+ *   change  state and last-seen only by compare-and-swap of meta, so never in a reused place
+ *   end     tag to FREE by compare-and-swap; readers notice by the epoch of the next flow there */
+#ifndef ZDD_FLOW_H
+#define ZDD_FLOW_H
+
+#include "job.h"
+
+enum { NO_PLACE = 0xffffffff };
+
+struct zdd_region {
+	__u32 first, n; /* buckets */
+};
+
+ZDD_INLINE struct zdd_region region_tcp(void)
+{
+	return (struct zdd_region){0, geometry.tcp_buckets};
+}
+
+ZDD_INLINE struct zdd_region region_half(void)
+{
+	return (struct zdd_region){geometry.tcp_buckets, geometry.half_buckets};
+}
+
+ZDD_INLINE struct zdd_region region_udp(void)
+{
+	return (struct zdd_region){geometry.tcp_buckets + geometry.half_buckets,
+				   geometry.udp_buckets};
+}
+
+ZDD_INLINE __u32 flow_tag(__u64 hash)
+{
+	__u32 tag = hash >> 32;
+
+	return tag < ZDD_TAG_FIRST ? tag + ZDD_TAG_FIRST : tag;
+}
+
+ZDD_INLINE __u32 flow_bucket(struct zdd_region r, __u64 hash, int second)
+{
+	__u32 spread = second ? (hash * 0x9e3779b97f4a7c15ull) >> 32 : (__u32)hash;
+
+	return r.first + zdd_scale(spread, r.n);
+}
+
+/* Which flow is meant. A client's packet names the listener; a backend's names its own endpoint. */
+struct zdd_key {
+	__u64 hash;
+	const struct zdd_addr *client;
+	const struct zdd_addr *peer; /* a backend's packet: its address; NULL: a client's packet */
+	__be16 port;                 /* the client's, as this side sees it */
+	__be16 peer_port;
+	__u16 listener; /* a client's packet */
+};
+
+/* A record as read whole. */
+struct zdd_hit {
+	struct zdd_flow *flow; /* NULL: none */
+	__u32 place;
+	__u64 meta;
+	union zdd_owner owner;
+};
+
+ZDD_INLINE int same_client(const struct zdd_flow *f, const struct zdd_key *k)
+{
+	return ((f->client.d[0] ^ k->client->d[0]) | (f->client.d[1] ^ k->client->d[1]) |
+		(f->port ^ k->port)) == 0;
+}
+
+ZDD_INLINE int is_endpoint(const struct zdd_backend *b, const struct zdd_addr *addr, __be16 port)
+{
+	return b->port == port && zdd_addr_eq(&b->addr, addr);
+}
+
+ZDD_INLINE int same_owner(union zdd_owner owner, __u64 meta, const struct zdd_key *k)
+{
+	const struct zdd_backend *b;
+	int alias = !!(ZDD_META_STATE(meta) & ZDD_F_ALIAS);
+
+	if (!k->peer)
+		return owner.listener == k->listener && !alias;
+	b = AT(backends, owner.backend);
+	return b && is_endpoint(b, k->peer, k->peer_port);
+}
+
+/* The record at a place, if it is the key's and stayed so while it was read. */
+ZDD_INLINE int flow_read(__u32 place, const struct zdd_key *k, struct zdd_hit *hit)
+{
+	struct zdd_flow *f = AT(flow_recs, place);
+	union zdd_owner owner;
+	__u64 meta;
+
+	if (!f)
+		return 0;
+	meta = ONCE(f->meta);
+	ORDER(&f->meta);
+	owner.word = ONCE(f->owner.word);
+	if (!same_client(f, k))
+		return 0;
+	if (k->peer && f->other && !(ZDD_META_STATE(meta) & ZDD_F_ALIAS))
+		return 0; /* its backend knows it by another port: the alias answers */
+	if (!same_owner(owner, meta, k))
+		return 0;
+	ORDER(&f->meta);
+	if (ZDD_META_EPOCH(ONCE(f->meta)) != ZDD_META_EPOCH(meta))
+		return 0;
+	*hit = (struct zdd_hit){f, place, meta, owner};
+	return 1;
+}
+
+/* 1 when x is 0. Without a branch: eight of them in a row are 256 paths to the verifier. */
+ZDD_INLINE __u32 zero_bit(__u32 x)
+{
+	__u64 wide = x;
+
+#ifdef __bpf__
+	__asm__ __volatile__("" : "+r"(wide));
+#endif
+	return (wide - 1) >> 63;
+}
+
+/* Bit w is set when way w has this tag. */
+ZDD_INLINE __u32 ways_with(const struct zdd_flow_bucket *b, __u32 tag)
+{
+	__u32 ways = 0;
+
+	for (int w = 0; w < ZDD_FLOW_WAYS; w++)
+		ways |= zero_bit(ONCE(b->tag[w]) ^ tag) << w;
+	return ways;
+}
+
+/* The lowest set bit of 8, by halving; there is no such instruction in BPF. */
+ZDD_INLINE __u32 lowest_way(__u32 ways)
+{
+	__u32 bit = ways & -ways;
+
+	return (zero_bit(bit & 0xaa) | zero_bit(bit & 0xcc) << 1 | zero_bit(bit & 0xf0) << 2) ^ 7;
+}
+
+ZDD_INLINE __u32 count_ways(__u32 ways)
+{
+	ways = (ways & 0x55) + (ways >> 1 & 0x55);
+	ways = (ways & 0x33) + (ways >> 2 & 0x33);
+	return (ways & 15) + (ways >> 4 & 15);
+}
+
+ZDD_INLINE int flow_find_in(__u32 bucket, const struct zdd_key *k, struct zdd_hit *hit)
+{
+	const struct zdd_flow_bucket *b = AT(flow_tags, bucket);
+	__u32 ways = b ? ways_with(b, flow_tag(k->hash)) : 0;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < ZDD_FLOW_WAYS && ways; i++) {
+		if (flow_read(bucket * ZDD_FLOW_WAYS + lowest_way(ways), k, hit))
+			return 1;
+		ways &= ways - 1;
+	}
+	return 0;
+}
+
+/* hit->flow is NULL when there is none. */
+ZDD_INLINE void flow_find(struct zdd_region r, const struct zdd_key *k, struct zdd_hit *hit)
+{
+	hit->flow = 0;
+	if (!flow_find_in(flow_bucket(r, k->hash, 0), k, hit))
+		flow_find_in(flow_bucket(r, k->hash, 1), k, hit);
+}
+
+/* Adds state bits and refreshes last-seen; a place that was reused meanwhile is left alone. */
+ZDD_INLINE void flow_touch(const struct zdd_hit *hit, __u16 bits, __u32 now)
+{
+	__u16 state = ZDD_META_STATE(hit->meta);
+
+	if ((state | bits) == state && now - ZDD_META_SEEN(hit->meta) < geometry.hz / 4)
+		return;
+	__sync_val_compare_and_swap(&hit->flow->meta, hit->meta,
+				    ZDD_META(now, state | bits, ZDD_META_EPOCH(hit->meta)));
+}
+
+ZDD_INLINE void flow_free(const struct zdd_hit *hit, __u64 hash)
+{
+	__u32 bucket = hit->place / ZDD_FLOW_WAYS;
+	struct zdd_flow_bucket *b = AT(flow_tags, bucket);
+
+	if (b)
+		__sync_val_compare_and_swap(&b->tag[hit->place % ZDD_FLOW_WAYS], flow_tag(hash),
+					    ZDD_TAG_FREE);
+}
+
+/* ---- opening ---- */
+
+ZDD_INLINE int flow_lock(__u64 hash)
+{
+	struct zdd_flow_lock *l = AT(flow_locks, hash % ZDD_FLOW_LOCKS);
+
+	return l && __sync_val_compare_and_swap(&l->held, 0, 1) == 0;
+}
+
+ZDD_INLINE void flow_unlock(__u64 hash)
+{
+	struct zdd_flow_lock *l = AT(flow_locks, hash % ZDD_FLOW_LOCKS);
+
+	if (l)
+		__sync_lock_test_and_set(&l->held, 0);
+}
+
+ZDD_INLINE __u64 endpoint_of(__u16 backend)
+{
+	const struct zdd_backend *b = AT(backends, backend);
+
+	return b ? zdd_door_hash(&b->addr, b->port, 0) : 0;
+}
+
+ZDD_INLINE int flow_expired(__u32 place, __u32 now)
+{
+	const struct zdd_flow *f = AT(flow_recs, place);
+	const struct zdd_listener *l = f ? AT(listeners, f->owner.listener) : 0;
+	__u64 meta = f ? ONCE(f->meta) : 0;
+
+	return l && (__s32)(now - ZDD_META_SEEN(meta)) > 0 &&
+	       now - ZDD_META_SEEN(meta) > zdd_flow_idle(ZDD_META_STATE(meta), l->idle, geometry.hz);
+}
+
+/* A record with the key's tag: the key's own, or this client and port under another listener. */
+ZDD_INLINE void survey_record(__u32 place, const struct zdd_key *k, struct zdd_survey *s)
+{
+	const struct zdd_flow *f = AT(flow_recs, place);
+	struct zdd_hit hit;
+
+	if (flow_read(place, k, &hit))
+		s->same = place;
+	else if (f && same_client(f, k) && s->n_taken < TAKEN_MAX)
+		s->taken[s->n_taken++ & (TAKEN_MAX - 1)] = endpoint_of(f->owner.backend);
+}
+
+/* Looks at one bucket; returns the ways that are free. */
+ZDD_INLINE __u32 survey_bucket(__u32 bucket, const struct zdd_key *k, struct zdd_survey *s)
+{
+	const struct zdd_flow_bucket *b = AT(flow_tags, bucket);
+	__u32 ways = b ? ways_with(b, flow_tag(k->hash)) : 0;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < ZDD_FLOW_WAYS && ways; i++) {
+		survey_record(bucket * ZDD_FLOW_WAYS + lowest_way(ways), k, s);
+		ways &= ways - 1;
+	}
+	return b ? ways_with(b, ZDD_TAG_FREE) : 0;
+}
+
+/* Second look, only when both buckets are full: the room of an expired flow. */
+ZDD_INLINE void survey_expired(__u32 bucket, struct zdd_survey *s)
+{
+	const struct zdd_flow_bucket *b = AT(flow_tags, bucket);
+
+	if (!b)
+		return;
+#pragma clang loop unroll(disable)
+	for (__u32 w = 0; w < ZDD_FLOW_WAYS; w++) {
+		__u32 tag = ONCE(b->tag[w]);
+
+		if (tag < ZDD_TAG_FIRST || !flow_expired(bucket * ZDD_FLOW_WAYS + w, s->now))
+			continue;
+		s->place = bucket * ZDD_FLOW_WAYS + w;
+		s->tag = tag;
+		return;
+	}
+}
+
+/* Fills s; taken is added to. The emptier bucket gives the place, which keeps both from filling
+ * (Azar et al., Balanced Allocations, STOC 1994). */
+ZDD_RARE int flow_survey(struct zdd_survey *s, __u32 first, __u32 n)
+{
+	struct zdd_region r = {first, n};
+	__u32 one, two, free_one, free_two;
+	struct zdd_key key;
+
+	if (!s)
+		return 0;
+	key = (struct zdd_key){.hash = s->hash, .client = &s->client, .port = s->port,
+			       .listener = s->listener};
+	one = flow_bucket(r, s->hash, 0);
+	two = flow_bucket(r, s->hash, 1);
+	s->same = NO_PLACE;
+	s->tag = ZDD_TAG_FREE;
+	s->place = NO_PLACE;
+	free_one = survey_bucket(one, &key, s);
+	free_two = survey_bucket(two, &key, s);
+	if (count_ways(free_one) >= count_ways(free_two) && free_one)
+		s->place = one * ZDD_FLOW_WAYS + lowest_way(free_one);
+	else if (free_two)
+		s->place = two * ZDD_FLOW_WAYS + lowest_way(free_two);
+	if (s->place == NO_PLACE && s->same == NO_PLACE) {
+		survey_expired(one, s);
+		if (s->place == NO_PLACE)
+			survey_expired(two, s);
+	}
+	return 0;
+}
+
+ZDD_INLINE void survey_region(struct zdd_region r, struct zdd_survey *s)
+{
+	flow_survey(s, r.first, r.n);
+}
+
+ZDD_INLINE int is_taken(const struct zdd_survey *s, __u16 backend)
+{
+	__u64 endpoint = endpoint_of(backend);
+	int found = 0;
+
+	for (__u32 i = 0; i < TAKEN_MAX; i++)
+		found |= i < s->n_taken && s->taken[i] == endpoint;
+	return found;
+}
+
+/* Takes a place whose tag is `tag` now; the record then belongs to this CPU until flow_publish.
+ * NULL: another CPU was first. */
+ZDD_INLINE struct zdd_flow *flow_claim(__u32 place, __u32 tag, __u16 state, __u32 now)
+{
+	struct zdd_flow_bucket *b = AT(flow_tags, place / ZDD_FLOW_WAYS);
+	struct zdd_flow *f = AT(flow_recs, place);
+
+	if (!b || !f)
+		return 0;
+	if (__sync_val_compare_and_swap(&b->tag[place % ZDD_FLOW_WAYS], tag, ZDD_TAG_BUSY) != tag)
+		return 0;
+	ONCE(f->meta) = ZDD_META(now, state, ZDD_META_EPOCH(f->meta) + 1);
+	ORDER(&f->meta);
+	return f;
+}
+
+ZDD_INLINE void flow_publish(__u32 place, __u64 hash)
+{
+	struct zdd_flow_bucket *b = AT(flow_tags, place / ZDD_FLOW_WAYS);
+
+	if (b)
+		__sync_lock_test_and_set(&b->tag[place % ZDD_FLOW_WAYS], flow_tag(hash));
+}
+
+/* ---- replies of flows that could not be kept ---- */
+
+ZDD_INLINE void memo_put(__u64 hash, __u16 listener)
+{
+	struct zdd_memo *m = AT(memo, hash % ZDD_MEMO_SLOTS);
+
+	if (m) {
+		m->listener = listener;
+		m->tag = flow_tag(hash);
+	}
+}
+
+ZDD_INLINE __u16 memo_get(__u64 hash)
+{
+	const struct zdd_memo *m = AT(memo, hash % ZDD_MEMO_SLOTS);
+
+	return m && m->tag == flow_tag(hash) ? m->listener : ZDD_NONE;
+}
+
+#endif

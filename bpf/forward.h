@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A client's packet on its way to a backend. */
+#ifndef ZDD_FORWARD_H
+#define ZDD_FORWARD_H
+
+#include "host.h"
+#include "open.h"
+
+ZDD_INLINE struct zdd_view view_of(const struct zdd_hit *hit)
+{
+	struct zdd_view v = {};
+
+	if (hit->flow) {
+		v.found = 1;
+		v.state = ZDD_META_STATE(hit->meta);
+		v.isn = hit->flow->isn;
+		v.server_seq = hit->flow->server_seq;
+	}
+	return v;
+}
+
+/* TCP without SYN or record: by the table alone, unless the host itself has this connection. */
+ZDD_RARE int forward_stray(struct zdd_job *j, __u32 reset, __u32 of_host)
+{
+	struct zdd_choice c;
+
+	if (!j)
+		return 0;
+	if (of_host)
+		end_pass(&j->out, ZDD_V_HOST_SOCKET);
+	else if (reset)
+		end_drop(&j->out, ZDD_V_STRAY_RST);
+	else if (choose_for(j, &c))
+		end_drop(&j->out, ZDD_V_NO_BACKEND);
+	else
+		forward_stateless(j, &c, ZDD_V_STRAY_FORWARDED);
+	return 0;
+}
+
+ZDD_INLINE void forward_step(void *ctx, struct zdd_job *j, enum zdd_step step,
+			     const struct zdd_hit *est, const struct zdd_hit *half)
+{
+	if (step == STEP_FLOW && est->flow)
+		forward_flow(j, est, ZDD_V_FORWARDED);
+	else if (step == STEP_OPEN)
+		open_flow(j);
+	else if (step == STEP_STRAY || step == STEP_STRAY_RST)
+		forward_stray(j, step == STEP_STRAY_RST, host_socket(ctx, &j->p));
+	else if ((step != STEP_PROMOTE || !open_promote(j)) && half->flow)
+		forward_flow(j, half, ZDD_V_FORWARDED);
+}
+
+ZDD_INLINE void forward_tcp(void *ctx, struct zdd_job *j)
+{
+	struct zdd_hit est, half = {};
+	struct zdd_view est_view, half_view;
+	struct zdd_key key;
+
+	key = client_key(j);
+	flow_find(region_tcp(), &key, &est);
+	est_view = view_of(&est);
+	if (!est.flow || est_view.state & ZDD_F_CHALLENGED || j->p.tcp_flags & TCP_SYN)
+		flow_find(region_half(), &key, &half);
+	half_view = view_of(&half);
+	forward_step(ctx, j, decide_tcp(&j->p, &est_view, &half_view), &est, &half);
+}
+
+/* A UDP flow leaves a backend that is gone (removed, down), and only then. */
+ZDD_INLINE int must_move(const struct zdd_hit *hit)
+{
+	const struct zdd_backend *b = AT(backends, hit->owner.backend);
+
+	return !b || b->flags & ZDD_B_GONE || b->incarnation != hit->owner.incarnation;
+}
+
+ZDD_INLINE void forward_udp(struct zdd_job *j)
+{
+	struct zdd_hit hit;
+	struct zdd_key key;
+
+	key = client_key(j);
+	flow_find(region_udp(), &key, &hit);
+	if (hit.flow && !must_move(&hit))
+		return forward_flow(j, &hit, ZDD_V_FORWARDED);
+	if (hit.flow) {
+		flow_free(&hit, key.hash);
+		count_note(ZDD_N_UDP_MOVED);
+	}
+	open_flow(j);
+}
+
+#endif

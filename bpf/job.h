@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is known about one packet and what shall become of it. */
+#ifndef ZDD_JOB_H
+#define ZDD_JOB_H
+
+#include "mem.h"
+#include "parse.h"
+
+enum zdd_action { ACT_PASS, ACT_DROP, ACT_TO_BACKEND, ACT_TO_CLIENT };
+
+/* What the hook must do. The rewrite gives the destination (to a backend) or the source (to a
+ * client) this address and port; `other`, when not 0, goes into the other side's port. */
+struct zdd_out {
+	struct zdd_addr addr;
+	__u32 action;  /* enum zdd_action */
+	__u32 verdict; /* enum zdd_verdict */
+	__be16 port, other;
+	__u16 hop;  /* TO_BACKEND */
+	__u16 link; /* TO_CLIENT, with mac and vlan */
+	__u16 vlan;
+	__u8 mac[6];
+};
+
+enum { TAKEN_MAX = 4 };
+
+/* What stands in a flow's two buckets of one region: question and answer. */
+struct zdd_survey {
+	__u64 hash;
+	struct zdd_addr client;
+	__be16 port;
+	__u16 listener; /* ZDD_NONE: no record counts as the flow's own */
+	__u32 now;
+	__u32 same;  /* place of the key's own record, NO_PLACE: none */
+	__u32 place; /* free or expired, NO_PLACE: none */
+	__u32 tag;   /* that place's tag as seen */
+	__u32 n_taken;
+	__u64 taken[TAKEN_MAX]; /* backends at which other flows have this client port: endpoint_of */
+};
+
+/* One packet on its way through the brain. Values only, no pointers: the rare paths are global
+ * functions, which the verifier checks once each, and which may take nothing else. It lies in a
+ * map, one per CPU, because a BPF stack has 512 bytes. */
+struct zdd_job {
+	struct zdd_packet p;
+	struct zdd_out out;
+	__u64 word; /* the plan, read once */
+	__u64 hash, seed;
+	__u32 now;
+	__u16 listener, service;
+	struct zdd_survey survey; /* scratch of open.h, not cleared between packets */
+};
+
+ZDD_INLINE void job_start(struct zdd_job *j)
+{
+	__builtin_memset(j, 0, __builtin_offsetof(struct zdd_job, survey));
+}
+
+ZDD_INLINE void end_pass(struct zdd_out *o, enum zdd_verdict verdict)
+{
+	o->action = ACT_PASS;
+	o->verdict = verdict;
+}
+
+ZDD_INLINE void end_drop(struct zdd_out *o, enum zdd_verdict verdict)
+{
+	o->action = ACT_DROP;
+	o->verdict = verdict;
+}
+
+ZDD_INLINE void end_backend(struct zdd_out *o, enum zdd_verdict verdict,
+			    const struct zdd_backend *b, __be16 source_port)
+{
+	if (!b)
+		return end_drop(o, ZDD_V_NO_BACKEND);
+	o->action = ACT_TO_BACKEND;
+	o->verdict = verdict;
+	o->addr = b->addr;
+	o->port = b->port;
+	o->other = source_port;
+	o->hop = ONCE(b->hop);
+}
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The brain: facts of a packet -> what a hook must do with it. The same for XDP, tc and the native
+ * engine. */
+#ifndef ZDD_LOOKUP_H
+#define ZDD_LOOKUP_H
+
+#include "door.h"
+#include "forward.h"
+#include "reply.h"
+
+ZDD_INLINE void look(void *ctx, struct zdd_job *j)
+{
+	__u32 slot = ZDD_WORD_SLOT(j->word);
+	const struct zdd_door *to = j->p.egress ? 0 : listener_door(slot, &j->p);
+	int from = !to && backend_door(slot, &j->p);
+	struct zdd_decision decision =
+		decide_course(&j->p, !!to, from, to && is_local_mode(slot, to));
+
+	if (decision.course == COURSE_PASS)
+		return end_pass(&j->out, decision.verdict);
+	if (decision.course == COURSE_DROP)
+		return end_drop(&j->out, decision.verdict);
+	j->now = NOW();
+	if (!to) {
+		j->hash = zdd_flow_hash(&j->p.dst, j->p.dport, j->p.proto, j->seed);
+		return reply(j);
+	}
+	j->hash = zdd_flow_hash(&j->p.src, j->p.sport, j->p.proto, j->seed);
+	j->listener = to->listener;
+	j->service = to->service;
+	if (j->p.proto == PROTO_TCP)
+		forward_tcp(ctx, j);
+	else
+		forward_udp(j);
+}
+
+/* Decides about one parsed frame; j->out says what to do. The verdict is counted by the hook, when
+ * it is carried out. */
+ZDD_INLINE void lookup(void *ctx, enum zdd_parsed parsed, struct zdd_job *j)
+{
+	const struct zdd_desk *d;
+
+	if (parsed != PARSED_L4)
+		return end_pass(&j->out, decide_unparsed(parsed));
+	d = AT(desk, 0);
+	j->word = d ? ONCE(d->word) : 0;
+	if (!j->word)
+		return end_pass(&j->out, ZDD_V_NO_PLAN);
+	j->seed = d->flow_seed;
+	look(ctx, j);
+}
+
+#endif

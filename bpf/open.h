@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* New flows: choosing a backend at which the client's port is free, writing the record, and moving
+ * it to the established ones when the handshake is complete. */
+#ifndef ZDD_OPEN_H
+#define ZDD_OPEN_H
+
+#include "choose.h"
+#include "count.h"
+#include "decide.h"
+#include "flow.h"
+
+ZDD_INLINE __u16 link_of(__u32 ifindex)
+{
+	__u32 slot = zdd_link_slot(ifindex);
+
+	for (__u32 i = 0; i < 2; i++) {
+		const struct zdd_link *l = AT(links, slot + i);
+
+		if (l && l->ifindex == ifindex)
+			return slot + i;
+	}
+	return ZDD_NONE;
+}
+
+ZDD_INLINE int same_mac(const __u8 *a, const __u8 *b)
+{
+	return !((*(const __u16 *)a ^ *(const __u16 *)b) |
+		 (*(const __u16 *)(a + 2) ^ *(const __u16 *)(b + 2)) |
+		 (*(const __u16 *)(a + 4) ^ *(const __u16 *)(b + 4)));
+}
+
+ZDD_INLINE void learn_way(struct zdd_flow *f, const struct zdd_packet *p)
+{
+	const struct zdd_link *l = AT(links, f->link);
+
+	if (l && l->ifindex == p->ifindex && f->vlan == p->vlan && same_mac(f->mac, p->mac))
+		return;
+	f->link = link_of(p->ifindex);
+	f->vlan = p->vlan;
+	__builtin_memcpy(f->mac, p->mac, 6);
+}
+
+/* ---- a flow's packet ---- */
+
+ZDD_INLINE void advance(__u32 *known, __u32 next)
+{
+	if ((__s32)(next - *known) > 0)
+		*known = next;
+}
+
+ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit,
+			     enum zdd_verdict verdict)
+{
+	const struct zdd_backend *b = AT(backends, hit->owner.backend);
+	struct zdd_flow *f = hit->flow;
+	__u16 bits = 0;
+
+	if (j->p.proto == PROTO_TCP) {
+		bits = tcp_events(&j->p, 1, f->client_seq);
+		advance(&f->client_seq, seq_after(&j->p));
+	}
+	flow_touch(hit, bits, j->now);
+	learn_way(f, &j->p);
+	count_forward(&j->p, hit->owner.pool, hit->owner.backend);
+	end_backend(&j->out, verdict, b, f->other);
+}
+
+ZDD_INLINE struct zdd_key client_key(const struct zdd_job *j)
+{
+	return (struct zdd_key){.hash = j->hash, .client = &j->p.src, .port = j->p.sport,
+				.listener = j->listener};
+}
+
+ZDD_INLINE void survey_start(const struct zdd_job *j, struct zdd_survey *s)
+{
+	s->hash = j->hash;
+	s->client = j->p.src;
+	s->port = j->p.sport;
+	s->listener = j->listener;
+	s->now = j->now;
+	s->n_taken = 0;
+}
+
+/* ---- choosing ---- */
+
+ZDD_INLINE void asker_of(const struct zdd_packet *p, struct zdd_asker *a)
+{
+	a->client = p->src;
+	a->port = p->sport;
+	a->listener_port = p->dport;
+	a->proto = p->proto;
+	a->v6 = p->v6;
+}
+
+ZDD_INLINE int choose_for(struct zdd_job *j, struct zdd_choice *c)
+{
+	__u32 slot = ZDD_WORD_SLOT(j->word);
+	const struct zdd_service *s;
+	struct zdd_asker a;
+
+	if (j->service == ZDD_NONE)
+		return -1;
+	s = AT(services, slot * geometry.services + j->service);
+	if (!s)
+		return -1;
+	asker_of(&j->p, &a);
+	return choose(slot, s, &a, c);
+}
+
+/* Forwards by the table and keeps no flow, only enough for the replies. */
+ZDD_INLINE void forward_stateless(struct zdd_job *j, const struct zdd_choice *c,
+				  enum zdd_verdict verdict)
+{
+	__u16 backend = chosen_backend(c);
+
+	memo_put(j->hash, j->listener);
+	count_forward(&j->p, c->id, backend);
+	end_backend(&j->out, verdict, AT(backends, backend), 0);
+}
+
+/* The chosen backend, or the next in table order at which the client's port is free.
+ * ZDD_NONE: taken at all that were tried. */
+ZDD_RARE __u32 pick_backend(struct zdd_choice *c, const struct zdd_survey *s)
+{
+	__u16 backend;
+
+	if (!c || !s)
+		return ZDD_NONE;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < 8; i++) {
+		backend = chosen_backend(c);
+		if (!is_taken(s, backend))
+			return backend;
+		choose_next(c);
+	}
+	return ZDD_NONE;
+}
+
+ZDD_INLINE void fill_flow(const struct zdd_job *j, struct zdd_flow *f, __u16 backend, __u16 pool)
+{
+	const struct zdd_backend *b = AT(backends, backend);
+	union zdd_owner owner = {.backend = backend, .listener = j->listener, .pool = pool};
+
+	owner.incarnation = b ? b->incarnation : 0;
+	ONCE(f->owner.word) = owner.word;
+	f->client = j->p.src;
+	f->port = j->p.sport;
+	f->other = 0;
+	f->generation = ZDD_WORD_GENERATION(j->word);
+	f->isn = j->p.seq;
+	f->client_seq = seq_after(&j->p);
+	f->server_seq = 0;
+	__builtin_memcpy(f->mac, j->p.mac, 6);
+	f->vlan = j->p.vlan;
+	f->link = link_of(j->p.ifindex);
+	f->born = j->now >> 10;
+}
+
+/* The client's port is taken at the only backend: gives it another one there, by a second record
+ * under that port. Returns the port, 0 when none of a few was free. */
+ZDD_RARE __u32 open_alias(struct zdd_job *j, __u32 backend, __u32 pool)
+{
+	struct zdd_survey *s;
+	struct zdd_flow *f;
+
+	if (!j)
+		return 0;
+	s = &j->survey;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < 3; i++) {
+		survey_start(j, s);
+		s->listener = ZDD_NONE;
+		s->port = 1024 + zdd_scale(zdd_mix64(j->hash + i), 64000);
+		s->hash = zdd_flow_hash(&s->client, s->port, j->p.proto, j->seed);
+		survey_region(j->p.proto == PROTO_UDP ? region_udp() : region_half(), s);
+		if (s->place == NO_PLACE || is_taken(s, backend))
+			continue;
+		f = flow_claim(s->place, s->tag, ZDD_F_ALIAS, j->now);
+		if (!f)
+			continue;
+		fill_flow(j, f, backend, pool);
+		f->port = s->port;
+		f->other = j->p.sport;
+		flow_publish(s->place, s->hash);
+		return s->port;
+	}
+	return 0;
+}
+
+/* A SYN on a tuple that has an established record: from now on the half-open table is asked too. */
+ZDD_INLINE void challenge(const struct zdd_key *key, __u32 place)
+{
+	struct zdd_hit hit;
+
+	if (place != NO_PLACE && flow_read(place, key, &hit))
+		flow_touch(&hit, ZDD_F_CHALLENGED, ZDD_META_SEEN(hit.meta));
+}
+
+/* Where the record may stand, and what it must avoid. Sets hit when the client's own record is
+ * there already, by another CPU's quicker hand. */
+ZDD_INLINE enum zdd_verdict open_survey(struct zdd_job *j, const struct zdd_key *key,
+					struct zdd_hit *hit)
+{
+	struct zdd_survey *s = &j->survey;
+	int udp = j->p.proto == PROTO_UDP;
+
+	survey_start(j, s);
+	if (!udp) {
+		survey_region(region_tcp(), s);
+		challenge(key, s->same);
+	}
+	survey_region(udp ? region_udp() : region_half(), s);
+	if (s->same != NO_PLACE && flow_read(s->same, key, hit)) {
+		if (udp || hit->flow->isn == j->p.seq)
+			return ZDD_V_FORWARDED;
+		s->place = s->same;
+		s->tag = flow_tag(key->hash);
+	}
+	return s->place == NO_PLACE ? ZDD_V_TABLE_FULL : ZDD_V_NEW;
+}
+
+/* Under the lock: picks a backend, writes the record. Sets hit for NEW and FORWARDED; other
+ * verdicts say how the packet goes without a record. */
+ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key *key,
+					struct zdd_choice *c, struct zdd_hit *hit)
+{
+	enum zdd_verdict verdict = open_survey(j, key, hit);
+	__u32 place = j->survey.place, tag = j->survey.tag, port = 0, backend;
+
+	if (verdict != ZDD_V_NEW)
+		return verdict;
+	backend = j->survey.n_taken ? pick_backend(c, &j->survey) : chosen_backend(c);
+	if (backend == ZDD_NONE) {
+		backend = chosen_backend(c);
+		port = open_alias(j, backend, c->id);
+		if (!port)
+			return ZDD_V_REVERSE_TAKEN;
+		count_note(ZDD_N_PORT_REWRITTEN);
+	}
+	hit->flow = flow_claim(place, tag, j->p.proto == PROTO_UDP ? ZDD_F_UDP : ZDD_F_HALF, j->now);
+	if (!hit->flow)
+		return ZDD_V_FLOW_BUSY;
+	fill_flow(j, hit->flow, backend, c->id);
+	hit->flow->other = port;
+	hit->place = place;
+	hit->owner = hit->flow->owner;
+	hit->meta = hit->flow->meta;
+	flow_publish(place, key->hash);
+	if (tag != ZDD_TAG_FREE)
+		count_note(ZDD_N_FLOW_RECLAIMED);
+	count_new(j, c->id, backend);
+	return ZDD_V_NEW;
+}
+
+/* A new flow: SYN, or the first datagram of a 5-tuple. Sets j->out. */
+ZDD_RARE int open_flow(struct zdd_job *j)
+{
+	enum zdd_verdict verdict = ZDD_V_FLOW_BUSY;
+	struct zdd_choice c;
+	struct zdd_key key;
+	struct zdd_hit hit;
+
+	if (!j)
+		return 0;
+	key = client_key(j);
+	if (choose_for(j, &c)) {
+		end_drop(&j->out, ZDD_V_NO_BACKEND);
+		return 0;
+	}
+	if (flow_lock(key.hash)) {
+		verdict = open_locked(j, &key, &c, &hit);
+		flow_unlock(key.hash);
+	}
+	if (verdict == ZDD_V_FORWARDED)
+		count_note(ZDD_N_FLOW_RACE);
+	if (verdict == ZDD_V_NEW || verdict == ZDD_V_FORWARDED)
+		forward_flow(j, &hit, verdict);
+	else if (verdict == ZDD_V_REVERSE_TAKEN)
+		end_drop(&j->out, verdict);
+	else
+		forward_stateless(j, &c, verdict);
+	return 0;
+}
+
+/* ---- completing the handshake ---- */
+
+ZDD_INLINE void copy_flow(struct zdd_flow *to, const struct zdd_flow *from)
+{
+	ONCE(to->owner.word) = from->owner.word;
+	to->client = from->client;
+	to->port = from->port;
+	to->other = from->other;
+	to->generation = from->generation;
+	to->isn = from->isn;
+	to->client_seq = from->client_seq;
+	to->server_seq = from->server_seq;
+	__builtin_memcpy(to->mac, from->mac, 6);
+	to->vlan = from->vlan;
+	to->link = from->link;
+	to->born = from->born;
+}
+
+/* Moves a half-open record to the established ones. hit is the half-open one, and becomes the
+ * established one; left as it is when there is no room, which costs nothing but its safety. */
+ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
+{
+	struct zdd_survey *s = &j->survey;
+	struct zdd_hit old;
+	struct zdd_flow *f;
+
+	survey_start(j, s);
+	survey_region(region_tcp(), s);
+	if (s->same != NO_PLACE && flow_read(s->same, key, &old)) {
+		if (old.flow->isn == hit->flow->isn) {
+			flow_free(hit, key->hash);
+			*hit = old;
+			return;
+		}
+		s->place = s->same;
+		s->tag = flow_tag(key->hash);
+	}
+	if (s->place == NO_PLACE)
+		return;
+	f = flow_claim(s->place, s->tag, ZDD_META_STATE(hit->meta) & ~ZDD_F_HALF, j->now);
+	if (!f)
+		return;
+	copy_flow(f, hit->flow);
+	flow_publish(s->place, key->hash);
+	flow_free(hit, key->hash);
+	*hit = (struct zdd_hit){f, s->place, f->meta, f->owner};
+}
+
+/* The packet that answers the backend's SYN-ACK. Sets j->out. */
+ZDD_RARE int open_promote(struct zdd_job *j)
+{
+	struct zdd_key key;
+	struct zdd_hit half;
+
+	if (!j)
+		return 0;
+	key = client_key(j);
+	flow_find(region_half(), &key, &half);
+	if (!half.flow)
+		return 0;
+	if (flow_lock(key.hash)) {
+		promote(j, &key, &half);
+		flow_unlock(key.hash);
+	}
+	forward_flow(j, &half, ZDD_V_FORWARDED);
+	return 1;
+}
+
+#endif

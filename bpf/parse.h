@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Frame -> facts. Pure: reads the bytes between data and data_end, nothing else. */
+#ifndef ZDD_PARSE_H
+#define ZDD_PARSE_H
+
+#include "zdd/hash.h"
+
+enum {
+	ETH_HEADER = 14,
+	VLAN_TAG = 4,
+	VLAN_TAGS_MAX = 2,
+	V6_EXTENSIONS_MAX = 6,
+	TYPE_V4 = 0x0800,
+	TYPE_V6 = 0x86dd,
+	TYPE_8021Q = 0x8100,
+	TYPE_8021AD = 0x88a8,
+	PROTO_HOPOPTS = 0,
+	PROTO_TCP = 6,
+	PROTO_UDP = 17,
+	PROTO_ROUTING = 43,
+	PROTO_FRAGMENT = 44,
+	PROTO_DSTOPTS = 60,
+	TCP_FIN = 1,
+	TCP_SYN = 2,
+	TCP_RST = 4,
+	TCP_ACK = 16,
+};
+
+/* How much of the frame is understood. */
+enum zdd_parsed {
+	PARSED_NOT_IP,
+	PARSED_NOT_L4,   /* IP, but neither TCP nor UDP, or cut short before the ports */
+	PARSED_FRAGMENT, /* a later fragment: no ports */
+	PARSED_L4,       /* all fields below are set */
+};
+
+struct zdd_packet {
+	/* Set by the hook. */
+	__u32 frame;   /* bytes of the frame, which may go on behind `end` */
+	__u32 ifindex; /* it came in here, or goes out */
+	__u16 egress;  /* seen on its way out of this host: rewrite, but do not redirect */
+	/* Set by parsing. */
+	__u8 mac[6]; /* the sender's */
+	struct zdd_addr src, dst;
+	__be16 sport, dport;
+	__u8 proto;
+	__u8 v6;        /* 0 or 1: index of per-family arrays */
+	__u8 tcp_flags;
+	__u8 ttl;
+	__u8 bad_length; /* lengths that contradict each other or the frame */
+	__u8 first_fragment;
+	__u16 vlan;     /* outermost TCI in the frame, 0: none */
+	__u16 l3, l4;   /* offsets from data */
+	__u16 tags;     /* bytes of VLAN tags in the frame */
+	__u16 segment;  /* bytes of L4 header and payload, by the IP length */
+	__u16 payload;  /* of these, behind the header */
+	__u32 seq, ack; /* TCP, host order */
+};
+
+struct wire_v4 {
+	__u8 version_ihl, tos;
+	__be16 total;
+	__be16 id, fragment;
+	__u8 ttl, proto;
+	__be16 check;
+	__be32 src, dst;
+};
+
+struct wire_v6 {
+	__be32 version_class_flow;
+	__be16 payload;
+	__u8 next, hops;
+	__be32 src[4], dst[4];
+};
+
+struct wire_tcp {
+	__be16 sport, dport;
+	__be32 seq, ack;
+	__u8 offset, flags;
+	__be16 window, check, urgent;
+};
+
+struct wire_udp {
+	__be16 sport, dport, length, check;
+};
+
+/* Frames start at 2 mod 4. The BPF back end would load packed fields bytewise, and need not. */
+#ifdef __bpf__
+#define PACKED
+#else
+#define PACKED __attribute__((packed))
+#endif
+typedef struct {
+	__be16 v;
+} PACKED be16_at;
+typedef struct {
+	__be32 v;
+} PACKED be32_at;
+
+ZDD_INLINE __u16 get16(const void *p)
+{
+	return __builtin_bswap16(((const be16_at *)p)->v);
+}
+
+ZDD_INLINE __u32 get32(const void *p)
+{
+	return __builtin_bswap32(((const be32_at *)p)->v);
+}
+
+enum { OFFSET_MAX = 1023 };
+
+/* An offset that the verifier believes in: it must see the bound right before the addition, which
+ * clang 14 moves behind it (seen with kernel 6.18). */
+ZDD_INLINE __u32 bounded(__u32 offset)
+{
+#ifdef __bpf__
+	__asm__ __volatile__("%[o] &= 1023" : [o] "+r"(offset));
+#endif
+	return offset;
+}
+
+/* Ethernet and up to two VLAN tags. Returns the ethertype, 0 when the frame is too short. */
+ZDD_INLINE __u16 parse_ethernet(const __u8 *data, const __u8 *end, struct zdd_packet *p)
+{
+	__u32 at = ETH_HEADER;
+	__u16 type;
+
+	if (data + ETH_HEADER > end)
+		return 0;
+	__builtin_memcpy(p->mac, data + 6, 6);
+	type = get16(data + 12);
+	for (int i = 0; i < VLAN_TAGS_MAX && (type == TYPE_8021Q || type == TYPE_8021AD); i++) {
+		if (data + at + VLAN_TAG > end)
+			return 0;
+		if (i == 0)
+			p->vlan = get16(data + at);
+		type = get16(data + at + 2);
+		at += VLAN_TAG;
+	}
+	p->l3 = at;
+	p->tags = at - ETH_HEADER;
+	return type;
+}
+
+/* RFC 791. ihl has a minimum; total length must hold the header and fit the frame. */
+ZDD_INLINE enum zdd_parsed parse_v4(const __u8 *data, const __u8 *end, struct zdd_packet *p,
+				    __u32 *l4_room)
+{
+	const __u8 *h = data + p->l3;
+	__u32 ihl, total, fragment;
+
+	if (h + sizeof(struct wire_v4) > end)
+		return PARSED_NOT_IP;
+	ihl = (h[0] & 15) * 4;
+	if (h[0] >> 4 != 4 || ihl < sizeof(struct wire_v4))
+		return PARSED_NOT_IP;
+	total = get16(h + 2);
+	p->bad_length = total < ihl || p->l3 + total > p->frame;
+	*l4_room = total < ihl ? 0 : total - ihl;
+	p->ttl = h[8];
+	p->proto = h[9];
+	p->src = zdd_addr_v4(((const be32_at *)(h + 12))->v);
+	p->dst = zdd_addr_v4(((const be32_at *)(h + 16))->v);
+	p->l4 = p->l3 + ihl;
+	fragment = get16(h + 6);
+	if (fragment & 0x1fff)
+		return PARSED_FRAGMENT;
+	p->first_fragment = !!(fragment & 0x2000);
+	return PARSED_L4;
+}
+
+ZDD_INLINE void copy_v6(struct zdd_addr *to, const __u8 *from)
+{
+	for (int i = 0; i < 4; i++)
+		to->w[i] = ((const be32_at *)(from + 4 * i))->v;
+}
+
+ZDD_INLINE int is_extension(__u8 next)
+{
+	return next == PROTO_HOPOPTS || next == PROTO_ROUTING || next == PROTO_DSTOPTS ||
+	       next == PROTO_FRAGMENT;
+}
+
+/* RFC 8200. Walks the extension headers that may stand before TCP and UDP. */
+ZDD_INLINE enum zdd_parsed parse_v6(const __u8 *data, const __u8 *end, struct zdd_packet *p,
+				    __u32 *l4_room)
+{
+	const __u8 *h = data + p->l3;
+	__u32 at = p->l3 + sizeof(struct wire_v6), total, used = 0;
+	__u8 next;
+
+	if (h + sizeof(struct wire_v6) > end || h[0] >> 4 != 6)
+		return PARSED_NOT_IP;
+	p->v6 = 1;
+	total = get16(h + 4);
+	p->bad_length = p->l3 + sizeof(struct wire_v6) + total > p->frame;
+	next = h[6];
+	p->ttl = h[7];
+	copy_v6(&p->src, h + 8);
+	copy_v6(&p->dst, h + 24);
+	for (int i = 0; i < V6_EXTENSIONS_MAX && is_extension(next); i++) {
+		const __u8 *x = data + bounded(at);
+		__u32 size = 8;
+
+		if (at > OFFSET_MAX || x + 8 > end)
+			return PARSED_NOT_L4;
+		if (next == PROTO_FRAGMENT) {
+			if (get16(x + 2) & 0xfff8)
+				return PARSED_FRAGMENT;
+			p->first_fragment |= x[3] & 1;
+		} else {
+			size += x[1] * 8;
+		}
+		next = x[0];
+		at += size;
+		used += size;
+	}
+	p->proto = next;
+	p->l4 = at;
+	*l4_room = total < used ? 0 : total - used;
+	p->bad_length |= total < used;
+	return PARSED_L4;
+}
+
+/* RFC 9293. The data offset has a minimum of five words. */
+ZDD_INLINE enum zdd_parsed parse_tcp(const __u8 *h, const __u8 *end, struct zdd_packet *p,
+				     __u32 room)
+{
+	__u32 size;
+
+	if (h + sizeof(struct wire_tcp) > end)
+		return PARSED_NOT_L4;
+	size = (h[12] >> 4) * 4;
+	p->bad_length |= size < sizeof(struct wire_tcp) || size > room;
+	p->payload = size > room ? 0 : room - size;
+	p->seq = get32(h + 4);
+	p->ack = get32(h + 8);
+	p->tcp_flags = h[13];
+	return PARSED_L4;
+}
+
+/* RFC 768, RFC 8200 8.1. */
+ZDD_INLINE enum zdd_parsed parse_udp(const __u8 *h, const __u8 *end, struct zdd_packet *p,
+				     __u32 room)
+{
+	__u32 length;
+
+	if (h + sizeof(struct wire_udp) > end)
+		return PARSED_NOT_L4;
+	length = get16(h + 4);
+	p->bad_length |= length < sizeof(struct wire_udp) || (length > room && !p->first_fragment);
+	p->payload = room < sizeof(struct wire_udp) ? 0 : room - sizeof(struct wire_udp);
+	return PARSED_L4;
+}
+
+/* From the L3 header at p->l3 on. type is the ethertype in host order. */
+ZDD_INLINE enum zdd_parsed parse_l3(const __u8 *data, const __u8 *end, __u16 type,
+				    struct zdd_packet *p)
+{
+	enum zdd_parsed parsed;
+	const __u8 *h;
+	__u32 room = 0;
+
+	if (type == TYPE_V4)
+		parsed = parse_v4(data, end, p, &room);
+	else if (type == TYPE_V6)
+		parsed = parse_v6(data, end, p, &room);
+	else
+		return PARSED_NOT_IP;
+	if (parsed != PARSED_L4)
+		return parsed;
+	if (p->l4 > OFFSET_MAX)
+		return PARSED_NOT_L4;
+	h = data + bounded(p->l4);
+	p->segment = room;
+	if (h + 4 > end)
+		return PARSED_NOT_L4;
+	p->sport = ((const be16_at *)h)->v;
+	p->dport = ((const be16_at *)(h + 2))->v;
+	if (p->proto == PROTO_TCP)
+		return parse_tcp(h, end, p, room);
+	if (p->proto == PROTO_UDP)
+		return parse_udp(h, end, p, room);
+	return PARSED_NOT_L4;
+}
+
+/* A whole Ethernet frame. */
+ZDD_INLINE enum zdd_parsed parse_frame(const __u8 *data, const __u8 *end, struct zdd_packet *p)
+{
+	__u16 type = parse_ethernet(data, end, p);
+
+	return type ? parse_l3(data, end, type, p) : PARSED_NOT_IP;
+}
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A backend's packet on its way to the client. */
+#ifndef ZDD_REPLY_H
+#define ZDD_REPLY_H
+
+#include "count.h"
+#include "decide.h"
+#include "flow.h"
+
+ZDD_INLINE void end_client(struct zdd_job *j, enum zdd_verdict verdict, __u16 listener)
+{
+	const struct zdd_listener *l = AT(listeners, listener);
+	struct zdd_out *o = &j->out;
+
+	if (!l)
+		return end_pass(o, ZDD_V_DIRECT);
+	o->action = ACT_TO_CLIENT;
+	o->verdict = verdict;
+	o->addr = l->addr;
+	o->port = l->port;
+}
+
+ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	struct zdd_flow *f = hit->flow;
+	__u16 state = ZDD_META_STATE(hit->meta), bits = 0;
+	struct zdd_out *o = &j->out;
+
+	if (j->p.proto == PROTO_TCP && !(state & ZDD_F_ALIAS)) {
+		bits = tcp_events(&j->p, 0, f->server_seq);
+		if (bits & ZDD_F_SYNACK)
+			f->server_seq = seq_after(&j->p);
+		else
+			advance(&f->server_seq, seq_after(&j->p));
+	}
+	flow_touch(hit, bits, j->now);
+	count_reply(&j->p, hit->owner.backend, !!(bits & (ZDD_F_RST | ZDD_F_FIN_S) & ~state));
+	end_client(j, ZDD_V_REPLY, hit->owner.listener);
+	o->other = state & ZDD_F_ALIAS ? f->other : 0;
+	o->link = f->link;
+	o->vlan = f->vlan;
+	__builtin_memcpy(o->mac, f->mac, 6);
+}
+
+/* SYN-ACKs belong to half-open flows first, everything else to established ones first. */
+ZDD_INLINE void find_reply(const struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
+{
+	int syn = j->p.proto == PROTO_TCP && j->p.tcp_flags & TCP_SYN;
+
+	if (j->p.proto == PROTO_UDP)
+		return flow_find(region_udp(), key, hit);
+	flow_find(syn ? region_half() : region_tcp(), key, hit);
+	if (!hit->flow)
+		flow_find(syn ? region_tcp() : region_half(), key, hit);
+}
+
+ZDD_INLINE void reply(struct zdd_job *j)
+{
+	struct zdd_key key = {.hash = j->hash, .client = &j->p.dst, .port = j->p.dport,
+			      .peer = &j->p.src, .peer_port = j->p.sport};
+	struct zdd_hit hit;
+	__u16 listener;
+
+	find_reply(j, &key, &hit);
+	if (hit.flow)
+		return reply_flow(j, &hit);
+	listener = memo_get(j->hash);
+	if (listener == ZDD_NONE)
+		return end_pass(&j->out, ZDD_V_DIRECT);
+	end_client(j, ZDD_V_REPLY_STATELESS, listener);
+	j->out.link = ZDD_NONE;
+}
+
+#endif

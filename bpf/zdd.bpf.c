@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Entry points: each builds the hook's view of a packet, asks the brain, and applies. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "mem.h"
+#include "host.h"
+#include "apply_xdp.h"
+#include "apply_tc.h"
+#include "local.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* A job for this CPU; programs of one CPU do not interrupt each other. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct zdd_job);
+} jobs SEC(".maps");
+
+SEC("xdp")
+int zdd_xdp(struct xdp_md *ctx)
+{
+	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
+	enum zdd_parsed parsed;
+	struct zdd_job *j = AT(jobs, 0);
+
+	if (!j)
+		return XDP_PASS;
+	job_start(j);
+	j->p.frame = end - data;
+	j->p.ifindex = ctx->ingress_ifindex;
+	parsed = parse_frame(data, end, &j->p);
+	lookup(ctx, parsed, j);
+	return xdp_apply(ctx, &j->p, &j->out);
+}
+
+enum { TC_HEADERS = 128 }; /* bytes that must lie in one piece */
+
+ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
+{
+	enum zdd_parsed parsed;
+	struct zdd_job *j = AT(jobs, 0);
+
+	if (!j)
+		return TC_ACT_UNSPEC;
+	job_start(j);
+	j->p.frame = skb->len;
+	j->p.ifindex = skb->ifindex;
+	j->p.egress = egress;
+	if (skb->data_end - skb->data < TC_HEADERS && skb->len > skb->data_end - skb->data)
+		bpf_skb_pull_data(skb, skb->len < TC_HEADERS ? skb->len : TC_HEADERS);
+	parsed = parse_frame((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p);
+	if (skb->vlan_present)
+		j->p.vlan = skb->vlan_tci;
+	lookup(skb, parsed, j);
+	return tc_apply(skb, &j->p, &j->out, egress);
+}
+
+SEC("tc")
+int zdd_tc_in(struct __sk_buff *skb)
+{
+	return tc_run(skb, 0);
+}
+
+SEC("tc")
+int zdd_tc_out(struct __sk_buff *skb)
+{
+	return tc_run(skb, 1);
+}
+
+struct zdd_clock_sample {
+	__u64 jiffies, ns;
+};
+
+/* Two samples give the daemon this kernel's HZ. */
+SEC("syscall")
+int zdd_clock(struct zdd_clock_sample *out)
+{
+	out->jiffies = bpf_jiffies64();
+	out->ns = bpf_ktime_get_ns();
+	return 0;
+}
