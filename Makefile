@@ -42,7 +42,7 @@ bpf_src  := $(wildcard bpf/zdd.bpf.c)
 unit_src := $(wildcard tests/unit/test_*.c)
 fuzz_src := $(wildcard tests/fuzz/fuzz_*.c)
 skeleton := $(bpf_src:bpf/%.bpf.c=$(B)/%.skel.h)
-programs := $(if $(edge_src),$(B)/zddd) $(if $(ctl_src),$(B)/zddctl)
+programs := $(if $(edge_src),$(B)/zddd) $(if $(ctl_src),$(B)/zddctl $(B)/zddctl.bash)
 
 # `make X` for people: checks the packages and lets one make at a time into the build directory,
 # then `make build-X`, which does the work.
@@ -86,6 +86,9 @@ $(B)/zddd: $(edge_src:user/%.c=$(B)/%.o) $(B)/libcore.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs $(filter-out smartcols,$(packages))) -lm -o $@
 $(B)/zddctl: $(ctl_src:user/%.c=$(B)/%.o) $(B)/libcore.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs libcurl smartcols $(core_pkgs)) -lm -o $@
+
+$(B)/zddctl.bash: $(B)/zddctl
+	$< --completion bash >$@
 
 # -g is for BTF; the DWARF beside it is not carried along.
 $(B)/%.bpf.o: bpf/%.bpf.c
@@ -147,6 +150,7 @@ man_pages = $(foreach page,$(wildcard docs/man/*.[158]),\
               0644:$(page):share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 installed = 0755:$(B)/zddd:sbin/zddd 0755:$(B)/zddctl:bin/zddctl \
             0644:$(B)/zddd.service:$(unit_dir)/zddd.service \
+            0644:$(B)/zddctl.bash:share/bash-completion/completions/zddctl \
             0644:tools/zdd.yaml.example:share/doc/zdd/zdd.yaml.example \
             0644:README.md:share/doc/zdd/README.md 0644:LICENSE:share/doc/zdd/LICENSE $(man_pages)
 

@@ -70,10 +70,10 @@ static const char tail[] =
 	"\t-o) options= names='table wide json jsonl name' ;;\n"
 	"\t--until) options= names='ok degraded panic drained' ;;\n"
 	"\tesac\n"
-	"\tCOMPREPLY=($(compgen -W \"$options $names\" -- \"$word\"))\n"
+	"\tmapfile -t COMPREPLY < <(compgen -W \"$options $names\" -- \"$word\")\n"
 	"\t# bash breaks words at ':' and '=': offer only what comes after the last of them\n"
 	"\tat=${word%\"${word##*[:=]}\"}\n"
-	"\t[[ $at ]] && COMPREPLY=(\"${COMPREPLY[@]#\"$at\"}\")\n"
+	"\t[[ -z $at ]] || COMPREPLY=(\"${COMPREPLY[@]#\"$at\"}\")\n"
 	"}\n"
 	"complete -F _zddctl zddctl\n";
 

@@ -30,9 +30,10 @@ void help_print(FILE *out)
 	fputs("\noptions, before or after the command\n", out);
 	options_print_help(out, TAKES_CHANGE);
 	fputs("\nexit codes\n"
-	      "  0 done   1 error   2 usage or configuration, nothing changed   3 not found\n"
-	      "  4 refused   5 daemon not reachable   6 not permitted   10 failed safe\n"
-	      "  15 timeout, still going   16 connections were cut   20 plan: there are changes\n",
+	      "  0 done              4 refused                15 timeout, still going\n"
+	      "  1 other error       5 daemon not reachable   16 done, connections were cut\n"
+	      "  2 usage or file     6 not permitted          20 plan: there are changes\n"
+	      "  3 not found        10 failed safe\n",
 	      out);
 }
 
