@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "ctl.h"
-#include "zdd/version.h"
+#include "version.h"
 
 static const char *from_environment(const char *name, const char *otherwise)
 {

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ZDD_VERSION_H
 #define ZDD_VERSION_H
 
