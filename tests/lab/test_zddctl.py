@@ -24,7 +24,7 @@ CONFIG = "services: {}\n"
 LOOK = [
     ([], "/v1/state", ["blue", "100%", "99.75%", "2/2 up", "live", "10.0.1.12:8080", "drain", "generation 42",
                        "connection refused", "eth0 (xdp)"]),
-    (["get"], "/v1/state", ["[fd00:2::11]:8080", "64 open"]),
+    (["get"], "/v1/state", ["[fd00:2::11]:8080", "10.0.1.12:8080: drains, 64 open", "shop/green: drains, 3 open"]),
     (["get", "shop"], "/v1/services/shop", ["blue", "degraded"]),
     (["ls"], "/v1/state", ["shop", "203.0.113.10:443/tcp"]),
     (["status", "shop"], "/v1/services/shop", ["live blue", "revision 7", "203.0.113.10:8443/tcp"]),

@@ -27,7 +27,7 @@ static const struct column tree_columns[] = {
 	{"SHARE", {NULL, "share", NULL}, format_percent, COLUMN_RIGHT, 0},
 	{"SEEN", {NULL, "measured_share", NULL}, format_percent, COLUMN_RIGHT, 0},
 	{"OPEN", {NULL, "flows_active", "flows_active"}, NULL, COLUMN_RIGHT, 0},
-	{"HALF", {NULL, "flows_half_open", NULL}, NULL, COLUMN_RIGHT, 0},
+	{"HALF", {NULL, "flows_half_open", "flows_half_open"}, NULL, COLUMN_RIGHT, 0},
 	{"NEW", {NULL, "flows_new", "flows_new"}, NULL, COLUMN_RIGHT, 0},
 	{"HEALTH", {"state", "health", "health"}, format_health, 0, 0},
 	{"ADMIN", {NULL, "role", "admin"}, NULL, 0, 0},
@@ -69,7 +69,6 @@ static const struct view ls_view = {
 /* What a person should know beside the numbers, one sentence for each backend that has any. */
 static void note_backend(struct ctl *ctl, const char *service, const char *pool, const json_t *b)
 {
-	const json_t *draining = json_object_get(b, "draining");
 	const char *address = field_text(b, "address"), *why = field_text(b, "last_error");
 	char line[1024];
 
@@ -82,20 +81,28 @@ static void note_backend(struct ctl *ctl, const char *service, const char *pool,
 			 pool, address);
 		print_wrapped(ctl, 2, line);
 	}
-	if (json_is_object(draining)) {
-		const char *deadline = field_text(draining, "deadline");
+}
 
-		snprintf(line, sizeof(line), "~ %s/%s/%s: drains, %lld open%s%s", service, pool,
-			 address, (long long)field_int(draining, "open", 0),
-			 *deadline ? ", until " : "", deadline);
-		print_wrapped(ctl, 2, line);
-	}
+/* A pool drains when it lost its share, a backend when somebody said so. */
+static void note_drain(struct ctl *ctl, const char *service, const json_t *drain)
+{
+	const char *backend = field_text(drain, "backend"),
+		   *deadline = field_text(drain, "deadline");
+	int64_t open = field_int(drain, "open", 0);
+	char line[1024];
+
+	if (!open)
+		return;
+	snprintf(line, sizeof(line), "~ %s/%s%s%s: drains, %lld open%s%s", service,
+		 field_text(drain, "pool"), *backend ? "/" : "", backend, (long long)open,
+		 *deadline ? ", until " : "", deadline);
+	print_wrapped(ctl, 2, line);
 }
 
 static void note_service(struct ctl *ctl, const json_t *service)
 {
 	const char *name = field_text(service, "service");
-	const json_t *pool, *backend;
+	const json_t *pool, *backend, *drain;
 	size_t i, j;
 
 	if (json_is_true(json_object_get(service, "panic"))) {
@@ -107,6 +114,8 @@ static void note_service(struct ctl *ctl, const json_t *service)
 			 name);
 		print_wrapped(ctl, 2, line);
 	}
+	json_array_foreach(json_object_get(service, "drains"), i, drain)
+		note_drain(ctl, name, drain);
 	json_array_foreach(json_object_get(service, "pools"), i, pool)
 		json_array_foreach(json_object_get(pool, "backends"), j, backend)
 			note_backend(ctl, name, field_text(pool, "name"), backend);

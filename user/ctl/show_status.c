@@ -37,14 +37,12 @@ static void status_print(struct ctl *ctl, const struct view *view, const json_t 
 
 static bool is_drained(const json_t *service)
 {
-	const json_t *pool, *backend;
-	size_t i, j;
+	const json_t *drain;
+	size_t i;
 
-	json_array_foreach(json_object_get(service, "pools"), i, pool) {
-		json_array_foreach(json_object_get(pool, "backends"), j, backend)
-			if (field_int(json_object_get(backend, "draining"), "open", 0))
-				return false;
-	}
+	json_array_foreach(json_object_get(service, "drains"), i, drain)
+		if (field_int(drain, "open", 0))
+			return false;
 	return true;
 }
 

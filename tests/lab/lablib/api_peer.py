@@ -11,10 +11,10 @@ import threading
 BLUE = {
     "name": "blue", "share": 100, "measured_share": 99.75, "role": "live", "flows_active": 128,
     "flows_half_open": 2, "flows_new": 123456, "backends": [
-        {"address": "10.0.1.11:8080", "weight": 2, "admin": "ready", "health": "up", "last_error": None,
+        {"address": "10.0.1.11:8080", "weight": 2, "admin": "ready", "health": "up", "last_error": None, "flows_half_open": 1,
          "since": "2026-11-21T02:00:00Z", "checked": "2026-11-21T03:00:00Z", "flows_active": 64,
          "flows_new": 61000, "bytes": 123456789, "draining": None, "mac": "resolved"},
-        {"address": "10.0.1.12:8080", "weight": 1, "admin": "drain", "health": "up", "last_error": None,
+        {"address": "10.0.1.12:8080", "weight": 1, "admin": "drain", "health": "up", "last_error": None, "flows_half_open": 1,
          "since": "2026-11-21T02:00:00Z", "checked": "2026-11-21T03:00:00Z", "flows_active": 64,
          "flows_new": 62456, "bytes": 999,
          "draining": {"deadline": "2026-11-21T03:05:00Z", "open": 64}, "mac": "resolved"}]}
@@ -22,13 +22,16 @@ GREEN = {
     "name": "green", "share": 0, "measured_share": None, "role": "idle", "flows_active": 0,
     "flows_half_open": 0, "flows_new": 0, "backends": [
         {"address": "[fd00:2::11]:8080", "weight": 1, "admin": "ready", "health": "down",
-         "last_error": "connection refused", "since": "2026-11-21T02:00:00Z",
+         "last_error": "connection refused", "flows_half_open": 0, "since": "2026-11-21T02:00:00Z",
          "checked": "2026-11-21T03:00:00Z", "flows_active": 0, "flows_new": 0, "bytes": 0,
          "draining": None, "mac": "unresolved"}]}
 SHOP = {"service": "shop", "state": "degraded", "generation": 42, "revision": 7, "live": "blue",
         "forward": "nat", "listen": ["203.0.113.10:443/tcp", "[2001:db8::10]:443/tcp"],
         "preview": ["203.0.113.10:8443/tcp"], "panic": False, "locked": None, "pools": [BLUE, GREEN],
-        "drains": [], "rollout": None}
+        "drains": [{"pool": "blue", "backend": "10.0.1.12:8080", "since": "2026-11-21T03:00:00Z",
+                    "deadline": "2026-11-21T03:05:00Z", "open": 64},
+                   {"pool": "green", "backend": None, "since": "2026-11-21T03:00:00Z",
+                    "deadline": None, "open": 3}], "rollout": None}
 STATE = {"generation": 42, "version": "0.1.0", "state": "ok", "problems": [],
          "interfaces": [{"name": "eth0", "mode": "xdp", "why": "driver has it"},
                         {"name": "veth1", "mode": "tc", "why": "virtual"}],
