@@ -11,12 +11,12 @@ import threading
 BLUE = {
     "name": "blue", "share": 100, "measured_share": 99.75, "role": "live", "flows_active": 128,
     "flows_half_open": 2, "flows_new": 123456, "backends": [
-        {"address": "10.0.1.11:8080", "weight": 2, "admin": "ready", "health": "up", "last_error": None, "flows_half_open": 1,
-         "since": "2026-11-21T02:00:00Z", "checked": "2026-11-21T03:00:00Z", "flows_active": 64,
-         "flows_new": 61000, "bytes": 123456789, "draining": None, "mac": "resolved"},
-        {"address": "10.0.1.12:8080", "weight": 1, "admin": "drain", "health": "up", "last_error": None, "flows_half_open": 1,
-         "since": "2026-11-21T02:00:00Z", "checked": "2026-11-21T03:00:00Z", "flows_active": 64,
-         "flows_new": 62456, "bytes": 999,
+        {"address": "10.0.1.11:8080", "weight": 2, "admin": "ready", "health": "up", "last_error": None,
+         "flows_half_open": 1, "since": "2026-11-21T02:00:00Z",
+         "checked": "2026-11-21T03:00:00Z", "flows_active": 64, "flows_new": 61000, "bytes": 123456789, "draining": None, "mac": "resolved"},
+        {"address": "10.0.1.12:8080", "weight": 1, "admin": "drain", "health": "up", "last_error": None,
+         "flows_half_open": 1, "since": "2026-11-21T02:00:00Z",
+         "checked": "2026-11-21T03:00:00Z", "flows_active": 64, "flows_new": 62456, "bytes": 999,
          "draining": {"deadline": "2026-11-21T03:05:00Z", "open": 64}, "mac": "resolved"}]}
 GREEN = {
     "name": "green", "share": 0, "measured_share": None, "role": "idle", "flows_active": 0,
