@@ -42,8 +42,7 @@ ZDD_INLINE int tc_write(struct __sk_buff *skb, const struct zdd_packet *p,
 	__u32 summed = tc_summed(skb);
 	__u8 *data = (__u8 *)(long)skb->data, *end = (__u8 *)(long)skb->data_end;
 
-	if (write_rewrite(data, end, p, r,
-			  summed == CHECKSUM_PARTIAL_ ? CSUM_PARTIAL : CSUM_WHOLE))
+	if (write_rewrite(data, end, p, r, summed == CHECKSUM_PARTIAL_ ? CSUM_PARTIAL : CSUM_WHOLE))
 		return -1;
 	if (summed == CHECKSUM_COMPLETE_)
 		tc_complete(skb, p, r);
@@ -51,9 +50,8 @@ ZDD_INLINE int tc_write(struct __sk_buff *skb, const struct zdd_packet *p,
 }
 
 /* Kernels without the cast (before 6.2): the helpers know ip_summed. */
-static __attribute__((noinline)) int tc_check_helped(struct __sk_buff *skb,
-						     const struct zdd_packet *p,
-						     const struct zdd_rewrite *r)
+static __attribute__((noinline)) int
+tc_check_helped(struct __sk_buff *skb, const struct zdd_packet *p, const struct zdd_rewrite *r)
 {
 	__u32 at = check_offset(p), mangled = p->proto == PROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 	const struct zdd_addr *old = r->source ? &p->src : &p->dst;
@@ -85,8 +83,11 @@ ZDD_INLINE int tc_write_helped(struct __sk_buff *skb, const struct zdd_packet *p
 ZDD_INLINE int tc_rewrite(struct __sk_buff *skb, const struct zdd_packet *p,
 			  const struct zdd_out *o, int decrement)
 {
-	struct zdd_rewrite r = {.addr = &o->addr, .port = o->port, .other = o->other,
-				.source = o->action == ACT_TO_CLIENT, .decrement = decrement};
+	struct zdd_rewrite r = {.addr = &o->addr,
+				.port = o->port,
+				.other = o->other,
+				.source = o->action == ACT_TO_CLIENT,
+				.decrement = decrement};
 
 	return has_cast ? tc_write(skb, p, &r) : tc_write_helped(skb, p, &r);
 }

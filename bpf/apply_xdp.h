@@ -19,8 +19,11 @@ ZDD_RARE int xdp_complete(struct xdp_md *ctx, __u32 l4, __u32 check, __u32 lengt
 ZDD_INLINE int xdp_rewrite(struct xdp_md *ctx, const struct zdd_packet *p, const struct zdd_out *o,
 			   int decrement)
 {
-	struct zdd_rewrite r = {.addr = &o->addr, .port = o->port, .other = o->other,
-				.source = o->action == ACT_TO_CLIENT, .decrement = decrement};
+	struct zdd_rewrite r = {.addr = &o->addr,
+				.port = o->port,
+				.other = o->other,
+				.source = o->action == ACT_TO_CLIENT,
+				.decrement = decrement};
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 	int partial = is_partial(data, end, p);
 

@@ -9,7 +9,7 @@
 
 /* What a packet is to zdd, by its addresses alone. */
 enum zdd_course {
-	COURSE_PASS,    /* not ours: `verdict` says why */
+	COURSE_PASS, /* not ours: `verdict` says why */
 	COURSE_DROP,
 	COURSE_FORWARD, /* a client's, to a listener */
 	COURSE_REPLY,   /* perhaps a backend's answer */
@@ -35,8 +35,8 @@ ZDD_INLINE enum zdd_verdict decide_unparsed(enum zdd_parsed parsed)
 
 /* to_door: the destination is a listener's. from_door: the source is a backend's. local: the
  * listener's service is in mode local. */
-ZDD_INLINE struct zdd_decision decide_course(const struct zdd_packet *p, int to_door,
-					     int from_door, int local)
+ZDD_INLINE struct zdd_decision decide_course(const struct zdd_packet *p, int to_door, int from_door,
+					     int local)
 {
 	if (!to_door && !from_door)
 		return PASS(NOT_OURS);

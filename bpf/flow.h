@@ -223,7 +223,8 @@ ZDD_INLINE int flow_expired(__u32 place, __u32 now)
 	__u64 meta = f ? ONCE(f->meta) : 0;
 
 	return l && (__s32)(now - ZDD_META_SEEN(meta)) > 0 &&
-	       now - ZDD_META_SEEN(meta) > zdd_flow_idle(ZDD_META_STATE(meta), l->idle, geometry.hz);
+	       now - ZDD_META_SEEN(meta) >
+		       zdd_flow_idle(ZDD_META_STATE(meta), l->idle, geometry.hz);
 }
 
 /* A record with the key's tag: the key's own, or this client and port under another listener. */
@@ -281,8 +282,8 @@ ZDD_RARE int flow_survey(struct zdd_survey *s, __u32 first, __u32 n)
 
 	if (!s)
 		return 0;
-	key = (struct zdd_key){.hash = s->hash, .client = &s->client, .port = s->port,
-			       .listener = s->listener};
+	key = (struct zdd_key){
+		.hash = s->hash, .client = &s->client, .port = s->port, .listener = s->listener};
 	one = flow_bucket(r, s->hash, 0);
 	two = flow_bucket(r, s->hash, 1);
 	s->same = NO_PLACE;

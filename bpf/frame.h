@@ -15,9 +15,9 @@ enum zdd_csum {
 
 struct zdd_rewrite {
 	const struct zdd_addr *addr;
-	__be16 port;   /* beside addr */
-	__be16 other;  /* for the opposite port, 0: leave */
-	__u8 source;   /* addr and port are the source's, else the destination's */
+	__be16 port;    /* beside addr */
+	__be16 other;   /* for the opposite port, 0: leave */
+	__u8 source;    /* addr and port are the source's, else the destination's */
 	__u8 decrement; /* TTL or hop limit */
 };
 
@@ -36,8 +36,7 @@ ZDD_INLINE struct zdd_change change_of(const struct zdd_packet *p, const struct 
 	const struct zdd_addr *old = r->source ? &p->src : &p->dst;
 	struct zdd_change c = {};
 
-	c.pseudo = p->v6 ? csum_change_addr(old, r->addr) :
-			   csum_change32(old->w[3], r->addr->w[3]);
+	c.pseudo = p->v6 ? csum_change_addr(old, r->addr) : csum_change32(old->w[3], r->addr->w[3]);
 	c.ports = csum_change16(r->source ? p->sport : p->dport, r->port);
 	if (r->other)
 		c.ports += csum_change16(r->source ? p->dport : p->sport, r->other);

@@ -34,7 +34,8 @@ struct zdd_survey {
 	__u32 place; /* free or expired, NO_PLACE: none */
 	__u32 tag;   /* that place's tag as seen */
 	__u32 n_taken;
-	__u64 taken[TAKEN_MAX]; /* backends at which other flows have this client port: endpoint_of */
+	__u64 taken
+		[TAKEN_MAX]; /* backends at which other flows have this client port: endpoint_of */
 };
 
 /* One packet on its way through the brain. Values only, no pointers: the rare paths are global

@@ -118,7 +118,8 @@ ZDD_INLINE __u16 backend_at(const struct zdd_addr *addr, __be16 port)
 /* A socket on every address serves a backend written with a loopback address too. */
 ZDD_INLINE __u16 backend_of_listener(const struct zdd_addr *addr, __be16 port)
 {
-	struct zdd_addr v4 = zdd_addr_v4(bpf_htonl(0x7f000001)), v6 = {.w = {0, 0, 0, bpf_htonl(1)}};
+	struct zdd_addr v4 = zdd_addr_v4(bpf_htonl(0x7f000001)),
+			v6 = {.w = {0, 0, 0, bpf_htonl(1)}};
 	int any = addr->d[0] == 0 && (addr->d[1] == 0 || (zdd_addr_is_v4(addr) && !addr->w[3]));
 	__u16 found = backend_at(addr, port);
 

@@ -11,13 +11,13 @@
 const volatile struct zdd_geometry geometry;
 const volatile __u8 has_cast; /* the kernel has bpf_cast_to_kern_ctx (6.2) */
 
-#define M(name, element, count)                                                                       \
+#define M(name, element, count)                                                                    \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
 		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
 		__uint(max_entries, 1);                                                            \
 		__type(key, __u32);                                                                \
-		__typeof__(element) *value;                                                           \
+		__typeof__(element) *value;                                                        \
 	} name SEC(".maps");
 ZDD_MEMORY(M)
 #undef M
@@ -35,12 +35,13 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__array(values, struct {
-		__uint(type, BPF_MAP_TYPE_ARRAY);
-		__uint(max_entries, 1);
-		__type(key, __u32);
-		__type(value, __u32);
-	});
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__type(key, __u32);
+			__type(value, __u32);
+		});
 } grace SEC(".maps");
 
 #endif

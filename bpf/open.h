@@ -48,8 +48,7 @@ ZDD_INLINE void advance(__u32 *known, __u32 next)
 		*known = next;
 }
 
-ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit,
-			     enum zdd_verdict verdict)
+ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit, enum zdd_verdict verdict)
 {
 	const struct zdd_backend *b = AT(backends, hit->owner.backend);
 	struct zdd_flow *f = hit->flow;
@@ -67,8 +66,8 @@ ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit,
 
 ZDD_INLINE struct zdd_key client_key(const struct zdd_job *j)
 {
-	return (struct zdd_key){.hash = j->hash, .client = &j->p.src, .port = j->p.sport,
-				.listener = j->listener};
+	return (struct zdd_key){
+		.hash = j->hash, .client = &j->p.src, .port = j->p.sport, .listener = j->listener};
 }
 
 ZDD_INLINE void survey_start(const struct zdd_job *j, struct zdd_survey *s)
@@ -237,7 +236,8 @@ ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key 
 			return ZDD_V_REVERSE_TAKEN;
 		count_note(ZDD_N_PORT_REWRITTEN);
 	}
-	hit->flow = flow_claim(place, tag, j->p.proto == PROTO_UDP ? ZDD_F_UDP : ZDD_F_HALF, j->now);
+	hit->flow =
+		flow_claim(place, tag, j->p.proto == PROTO_UDP ? ZDD_F_UDP : ZDD_F_HALF, j->now);
 	if (!hit->flow)
 		return ZDD_V_FLOW_BUSY;
 	fill_flow(j, hit->flow, backend, c->id);

@@ -44,7 +44,7 @@ struct zdd_packet {
 	struct zdd_addr src, dst;
 	__be16 sport, dport;
 	__u8 proto;
-	__u8 v6;        /* 0 or 1: index of per-family arrays */
+	__u8 v6; /* 0 or 1: index of per-family arrays */
 	__u8 tcp_flags;
 	__u8 ttl;
 	__u8 bad_length; /* lengths that contradict each other or the frame */

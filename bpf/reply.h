@@ -56,8 +56,11 @@ ZDD_INLINE void find_reply(const struct zdd_job *j, const struct zdd_key *key, s
 
 ZDD_INLINE void reply(struct zdd_job *j)
 {
-	struct zdd_key key = {.hash = j->hash, .client = &j->p.dst, .port = j->p.dport,
-			      .peer = &j->p.src, .peer_port = j->p.sport};
+	struct zdd_key key = {.hash = j->hash,
+			      .client = &j->p.dst,
+			      .port = j->p.dport,
+			      .peer = &j->p.src,
+			      .peer_port = j->p.sport};
 	struct zdd_hit hit;
 	__u16 listener;
 

@@ -34,8 +34,7 @@ ZDD_INLINE __u64 zdd_client_hash(const struct zdd_addr *client, __u64 salt)
 /* Of the 5-tuple less the VIP address, so that all VIPs of a listener's port agree. */
 ZDD_INLINE __u64 zdd_tuple_hash(__u64 client_hash, __be16 client_port, __be16 vip_port, __u8 proto)
 {
-	return zdd_mix64(client_hash ^
-			 ((__u64)client_port << 32 | (__u64)vip_port << 8 | proto));
+	return zdd_mix64(client_hash ^ ((__u64)client_port << 32 | (__u64)vip_port << 8 | proto));
 }
 
 /* Where a flow's record lives. Both directions know exactly these three things. */

@@ -65,10 +65,10 @@ struct zdd_door_bucket {
 };
 
 enum zdd_service_flag {
-	ZDD_S_LOCAL = 1,        /* mode local, TCP is left to sk_lookup */
-	ZDD_S_SHARE_TABLE = 2,  /* more than one pool has a share: look into `shares` */
+	ZDD_S_LOCAL = 1,         /* mode local, TCP is left to sk_lookup */
+	ZDD_S_SHARE_TABLE = 2,   /* more than one pool has a share: look into `shares` */
 	ZDD_S_STICKY_CLIENT = 4, /* the backend too is chosen by client address alone */
-	ZDD_S_SPREAD = 8,       /* sticky none: the pool too is chosen by the 5-tuple */
+	ZDD_S_SPREAD = 8,        /* sticky none: the pool too is chosen by the 5-tuple */
 };
 
 struct zdd_service {
@@ -79,11 +79,12 @@ struct zdd_service {
 	__u32 share_word; /* first word in `shares` when SHARE_TABLE */
 	__u32 pool;       /* first entry in this plan's `pools` */
 	__u16 n_pools;
-	__u16 live;    /* index among its pools: gets every flow when no SHARE_TABLE */
-	__u32 cohort;  /* first rule in `cohorts` */
+	__u16 live;      /* index among its pools: gets every flow when no SHARE_TABLE */
+	__u32 cohort;    /* first rule in `cohorts` */
 	__u32 n_cohorts; /* disjoint, ascending by first address */
 	__u32 revision;  /* for adoption: what --if-revision compares */
-	__u16 share[ZDD_POOLS_PER_SERVICE]; /* 0.01 %; for adoption and people, not read per packet */
+	__u16 share
+		[ZDD_POOLS_PER_SERVICE]; /* 0.01 %; for adoption and people, not read per packet */
 	__u16 pool_id[ZDD_POOLS_PER_SERVICE]; /* global pool objects, same order */
 	__u64 spare;
 };
@@ -125,7 +126,7 @@ struct zdd_listener {
 enum zdd_backend_flag {
 	ZDD_B_USED = 1,
 	ZDD_B_GONE = 2, /* UDP flows leave at once: removed or down, and not the last of its pool */
-	ZDD_B_UP = 4, /* last known health, for adoption */
+	ZDD_B_UP = 4,   /* last known health, for adoption */
 	ZDD_B_DOWN = 8,
 	ZDD_B_DRAIN = 16, /* admin state, for adoption */
 	ZDD_B_MAINT = 32,
@@ -135,7 +136,7 @@ struct zdd_backend {
 	struct zdd_addr addr;
 	__be16 port;
 	__u16 pool; /* global pool object */
-	__u16 hop;  /* index in `hops`; the only field that changes while flows use the backend... */
+	__u16 hop; /* index in `hops`; the only field that changes while flows use the backend... */
 	__u16 incarnation; /* grows when the index is reused */
 	__u32 flags;       /* ...beside this one */
 	__u16 weight;
@@ -230,7 +231,8 @@ struct zdd_flow {
 	__u16 born;       /* jiffies >> 10, wraps */
 };
 
-#define ZDD_META(seen, state, epoch) ((__u64)(__u32)(seen) << 32 | (__u64)(__u16)(state) << 16 | (__u16)(epoch))
+#define ZDD_META(seen, state, epoch)                                                               \
+	((__u64)(__u32)(seen) << 32 | (__u64)(__u16)(state) << 16 | (__u16)(epoch))
 #define ZDD_META_SEEN(meta) ((__u32)((meta) >> 32))
 #define ZDD_META_STATE(meta) ((__u16)((meta) >> 16))
 #define ZDD_META_EPOCH(meta) ((__u16)(meta))
@@ -272,8 +274,8 @@ struct zdd_count_row {
 struct zdd_pool_row {
 	__u64 new_flows;
 	__u64 generation;
-	__u64 first_ns;       /* CLOCK_MONOTONIC, of the first new flow of `generation` */
-	__u64 last_jiffies;   /* of the last new flow */
+	__u64 first_ns;     /* CLOCK_MONOTONIC, of the first new flow of `generation` */
+	__u64 last_jiffies; /* of the last new flow */
 	__u64 flows_of_generation;
 	__u64 packets, bytes; /* to the backends */
 	__u64 spare;
@@ -300,6 +302,7 @@ struct zdd_pool_name {
 
 /* The memory: M(map name, element struct, number of elements for geometry g).
  * All are BPF_MAP_TYPE_ARRAY with BPF_F_MMAPABLE, pinned under their name. */
+/* clang-format off */
 #define ZDD_MEMORY(M)                                                                              \
 	M(desk, struct zdd_desk, 1)                                                                    \
 	M(doors, struct zdd_door_bucket, ZDD_PLAN_SLOTS *(g)->door_buckets)                            \
@@ -320,6 +323,7 @@ struct zdd_pool_name {
 	M(pool_rows, struct zdd_pool_row, (g)->cpus *(g)->pools)                                       \
 	M(backend_rows, struct zdd_backend_row, (g)->cpus *(g)->backends)                              \
 	M(pool_names, struct zdd_pool_name, (g)->pools)
+/* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */
 struct zdd_memory {

@@ -4,19 +4,19 @@
 #define ZDD_LIMITS_H
 
 enum {
-	ZDD_PLAN_SLOTS = 4,          /* plans in memory: one read, the rest written or resting */
+	ZDD_PLAN_SLOTS = 4, /* plans in memory: one read, the rest written or resting */
 	ZDD_POOLS_PER_SERVICE = 16,
-	ZDD_SHARE_UNITS = 10000,     /* shares are counted in 0.01 % */
-	ZDD_DOOR_WAYS = 4,           /* doors per bucket; a key has two buckets */
-	ZDD_FLOW_WAYS = 8,           /* flows per bucket; a flow has two buckets */
-	ZDD_LINKS = 1024,            /* attached interfaces, hashed by ifindex, two ways */
-	ZDD_MEMO_SLOTS = 65536,      /* reverse memory for flows forwarded without state */
+	ZDD_SHARE_UNITS = 10000, /* shares are counted in 0.01 % */
+	ZDD_DOOR_WAYS = 4,       /* doors per bucket; a key has two buckets */
+	ZDD_FLOW_WAYS = 8,       /* flows per bucket; a flow has two buckets */
+	ZDD_LINKS = 1024,        /* attached interfaces, hashed by ifindex, two ways */
+	ZDD_MEMO_SLOTS = 65536,  /* reverse memory for flows forwarded without state */
 	ZDD_FLOW_LOCKS = 4096,
 	ZDD_COHORTS_PER_SERVICE = 4096,
-	ZDD_SOCKS_PER_BACKEND = 4,   /* listening sockets of one reuseport group kept at hand */
-	ZDD_TABLE_MAX = 65537,       /* slots of the largest consistent table (prime) */
-	ZDD_NAME_MAX = 64,           /* service and pool names, with the final 0 */
-	ZDD_NONE = 0xffff,           /* "no index" of 16-bit indices */
+	ZDD_SOCKS_PER_BACKEND = 4, /* listening sockets of one reuseport group kept at hand */
+	ZDD_TABLE_MAX = 65537,     /* slots of the largest consistent table (prime) */
+	ZDD_NAME_MAX = 64,         /* service and pool names, with the final 0 */
+	ZDD_NONE = 0xffff,         /* "no index" of 16-bit indices */
 };
 
 #endif

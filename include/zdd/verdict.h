@@ -8,6 +8,7 @@
 #ifndef ZDD_VERDICT_H
 #define ZDD_VERDICT_H
 
+/* clang-format off */
 #define ZDD_VERDICTS(V)                                                                            \
 	V(NOT_IP, not_ip, PASS, 1, "neither IPv4 nor IPv6: ARP, LLDP and the like, passed untouched")  \
 	V(NOT_L4, not_l4, PASS, 1, "neither TCP nor UDP, ICMP included, passed untouched")             \
@@ -32,15 +33,17 @@
 	V(NO_ROOM, no_room, DROP, 0, "the frame could not be grown or written, dropped")               \
 	V(NO_LINK, no_link, DROP, 0, "the client's interface is not known any more, dropped")          \
 	V(NO_PLAN, no_plan, PASS, 0, "no plan is published yet, passed untouched")
+/* clang-format on */
 
 enum zdd_verdict {
 #define V(symbol, name, kind, expected, sentence) ZDD_V_##symbol,
 	ZDD_VERDICTS(V)
 #undef V
-	ZDD_VERDICT_COUNT
+		ZDD_VERDICT_COUNT
 };
 
 /* Counted beside the verdict, when it happened on the way. N(symbol, name, expected, sentence) */
+/* clang-format off */
 #define ZDD_NOTES(N)                                                                               \
 	N(VIA_STACK, via_stack, 1, "next hop unresolved or local: the host's stack carries it on")     \
 	N(CSUM_COMPLETED, csum_completed, 1, "a partial checksum was computed whole (XDP)")            \
@@ -49,12 +52,13 @@ enum zdd_verdict {
 	N(FLOW_RECLAIMED, flow_reclaimed, 1, "the room of an expired flow was taken for a new one")    \
 	N(UDP_MOVED, udp_moved, 1, "a UDP flow moved because its backend is gone")                     \
 	N(SOCKET_MISSING, socket_missing, 0, "mode local: the chosen backend has no listening socket")
+/* clang-format on */
 
 enum zdd_note {
 #define N(symbol, name, expected, sentence) ZDD_N_##symbol,
 	ZDD_NOTES(N)
 #undef N
-	ZDD_NOTE_COUNT
+		ZDD_NOTE_COUNT
 };
 
 #endif
