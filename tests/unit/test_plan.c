@@ -78,7 +78,7 @@ static void publish(void)
 		printf("# %d %s\n", slot, error ? error : "");
 		return;
 	}
-	world->generation = planner_publish(planner, (unsigned)slot);
+	world->generation = planner_publish(planner, (unsigned)slot, 0);
 	planner_settled(planner, world->generation);
 }
 
@@ -359,7 +359,7 @@ TEST(slots_wait_for_their_grace_period)
 		int slot = compile();
 
 		CHECK_INT(slot, i);
-		planner_publish(planner, (unsigned)slot);
+		planner_publish(planner, (unsigned)slot, 0);
 	}
 	CHECK_INT(compile(), -EAGAIN);
 	planner_settled(planner, 3);

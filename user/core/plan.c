@@ -96,9 +96,10 @@ static int free_slot(const struct planner *p)
 	return -EAGAIN;
 }
 
-uint64_t planner_publish(struct planner *p, unsigned slot)
+uint64_t planner_publish(struct planner *p, unsigned slot, uint64_t above)
 {
-	uint64_t generation = ZDD_WORD_GENERATION(p->memory->desk->word) + 1;
+	uint64_t running = ZDD_WORD_GENERATION(p->memory->desk->word);
+	uint64_t generation = (running > above ? running : above) + 1;
 
 	p->generation[slot] = generation;
 	ids_commit(&p->ids, generation);

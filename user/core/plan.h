@@ -28,8 +28,9 @@ void planner_free(struct planner *);
  * -ENOSPC, -ENOMEM, -EINVAL with *error one line. The running plan is untouched by failure. */
 int planner_compile(struct planner *, struct world *, const struct zdd_addr *local, size_t n_local,
 		    char **error);
-/* The one store. The slot is of planner_compile; the generation grows by one and is returned. */
-uint64_t planner_publish(struct planner *, unsigned slot);
+/* The one store. The slot is of planner_compile. The new generation, one above the running one's
+ * and `above`, is returned. */
+uint64_t planner_publish(struct planner *, unsigned slot, uint64_t above);
 /* All programs that began before the publishing of this generation have ended. */
 void planner_settled(struct planner *, uint64_t generation);
 uint64_t planner_settled_generation(const struct planner *);

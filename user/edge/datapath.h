@@ -27,10 +27,12 @@ bool datapath_adopted(const struct datapath *);
 const struct zdd_memory *datapath_memory(const struct datapath *);
 
 /* Copies what the running plan says into world: generation, revision, live, shares, admin and last
- * health of every service, pool and backend of the same name. Only after datapath_adopted(). */
-void datapath_recall(const struct datapath *, struct world *);
+ * health of every service, pool and backend of the same name. Only after datapath_adopted().
+ * Returns how many services could not take all of it: their file lost a pool that had traffic. */
+size_t datapath_recall(const struct datapath *, struct world *);
 
 /* Attaches to the configured interfaces and to those that lead to backends; detaches from others.
+ * Mode local's programs too, when a service wants them. Returns the first failure, after all else.
  * An interface that is missing is skipped and shown by datapath_status. Repeat after link events. */
 int datapath_attach(struct datapath *, const struct world *, struct net *, char **error);
 
@@ -54,6 +56,8 @@ void datapath_resolve(struct datapath *, const struct world *, struct net *);
  * datapath_count_now does a whole round at once (25 ms for 1M flows). */
 void datapath_walk(struct datapath *, unsigned parts);
 void datapath_count_now(struct datapath *);
+/* A round has freed objects whose doors are still in the running plan: publishing again tidies. */
+bool datapath_stale(const struct datapath *);
 
 struct flow_counts {
 	uint64_t active; /* established or UDP */
@@ -67,11 +71,12 @@ struct zdd_backend_row datapath_backend_row(const struct datapath *, uint16_t ba
 struct zdd_count_row datapath_counts(const struct datapath *);
 
 /* Live flows, newest round. Calls each with the record (a copy) until it returns false. */
-void datapath_each_flow(const struct datapath *, bool (*each)(const struct zdd_flow *, uint8_t proto,
-							      uint32_t idle_ms, void *),
+void datapath_each_flow(const struct datapath *,
+			bool (*each)(const struct zdd_flow *, uint8_t proto, uint32_t idle_ms,
+				     void *),
 			void *context);
 
-/* One line per interface: name, "xdp"/"tc"/"missing", why. */
+/* One line per interface: name, "xdp"/"tc"/"missing"/"failed", why. */
 struct datapath_interface {
 	char name[16];
 	uint32_t ifindex;

@@ -131,6 +131,12 @@ int net_poll(struct net *net)
 	return real | confirm(net, changed, NET_ADDRESSES, net_read_addresses);
 }
 
+void net_refresh_links(struct net *net)
+{
+	if (net_read_links(net) < 0)
+		net->lost = true;
+}
+
 int net_fd(const struct net *net)
 {
 	return mnl_socket_get_fd(net->events);

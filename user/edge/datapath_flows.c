@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Walking the flow table: expiring, counting, showing. No system call but one for the time. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "datapath_int.h"
+
+/* ---- tallies ---- */
+
+static void tally_free(struct tally *t)
+{
+	for (int kind = 0; kind < ID_KINDS; kind++) {
+		free(t->any[kind]);
+		free(t->active[kind]);
+		free(t->half[kind]);
+	}
+}
+
+static uint32_t kind_size(const struct zdd_geometry *g, int kind)
+{
+	return kind == ID_LISTENER ? g->listeners : kind == ID_POOL ? g->pools : g->backends;
+}
+
+static int tally_make(struct tally *t, const struct zdd_geometry *g)
+{
+	for (int kind = 0; kind < ID_KINDS; kind++) {
+		uint32_t n = kind_size(g, kind);
+
+		t->any[kind] = calloc(n, sizeof(uint32_t));
+		t->active[kind] = calloc(n, sizeof(uint32_t));
+		t->half[kind] = calloc(n, sizeof(uint32_t));
+		if (!t->any[kind] || !t->active[kind] || !t->half[kind])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void tally_clear(struct tally *t, const struct zdd_geometry *g)
+{
+	for (int kind = 0; kind < ID_KINDS; kind++) {
+		size_t bytes = kind_size(g, kind) * sizeof(uint32_t);
+
+		memset(t->any[kind], 0, bytes);
+		memset(t->active[kind], 0, bytes);
+		memset(t->half[kind], 0, bytes);
+	}
+}
+
+int tallies_make(struct datapath *dp)
+{
+	return tally_make(&dp->round, &dp->geometry) || tally_make(&dp->last, &dp->geometry)
+		       ? -ENOMEM
+		       : 0;
+}
+
+void tallies_free(struct datapath *dp)
+{
+	tally_free(&dp->round);
+	tally_free(&dp->last);
+}
+
+/* ---- one record ---- */
+
+/* A record as it stood when it was valid. */
+struct seen {
+	struct zdd_flow flow;
+	uint32_t place, tag;
+};
+
+/* The epoch before and after tells whether one flow was read. */
+static bool read_flow(const struct datapath *dp, uint32_t place, struct seen *s)
+{
+	const struct zdd_flow_bucket *b = &dp->memory.flow_tags[place / ZDD_FLOW_WAYS];
+	const struct zdd_flow *f = &dp->memory.flow_recs[place];
+	uint64_t meta;
+
+	s->place = place;
+	s->tag = __atomic_load_n(&b->tag[place % ZDD_FLOW_WAYS], __ATOMIC_ACQUIRE);
+	if (s->tag < ZDD_TAG_FIRST)
+		return false;
+	meta = __atomic_load_n(&f->meta, __ATOMIC_ACQUIRE);
+	memcpy(&s->flow, f, sizeof(s->flow));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (ZDD_META_EPOCH(__atomic_load_n(&f->meta, __ATOMIC_RELAXED)) != ZDD_META_EPOCH(meta))
+		return false;
+	s->flow.meta = meta;
+	return s->flow.owner.listener < dp->geometry.listeners &&
+	       s->flow.owner.backend < dp->geometry.backends &&
+	       s->flow.owner.pool < dp->geometry.pools;
+}
+
+static uint32_t silent_for(const struct zdd_flow *f, uint32_t now)
+{
+	uint32_t age = now - ZDD_META_SEEN(f->meta);
+
+	return (int32_t)age > 0 ? age : 0;
+}
+
+static bool is_expired(const struct datapath *dp, const struct zdd_flow *f, uint32_t now)
+{
+	uint32_t idle = dp->memory.listeners[f->owner.listener].idle;
+
+	return silent_for(f, now) > zdd_flow_idle(ZDD_META_STATE(f->meta), idle, dp->geometry.hz);
+}
+
+/* Takes the tag away. A packet that came at this very moment gets its flow back. */
+static bool expire(const struct datapath *dp, const struct seen *s)
+{
+	uint32_t *tag =
+		&dp->memory.flow_tags[s->place / ZDD_FLOW_WAYS].tag[s->place % ZDD_FLOW_WAYS];
+	const __u64 *meta = &dp->memory.flow_recs[s->place].meta;
+	uint32_t was = s->tag, none = ZDD_TAG_FREE;
+
+	if (__atomic_load_n(meta, __ATOMIC_ACQUIRE) != s->flow.meta)
+		return false;
+	if (!__atomic_compare_exchange_n(tag, &was, ZDD_TAG_FREE, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return false;
+	if (__atomic_load_n(meta, __ATOMIC_SEQ_CST) == s->flow.meta)
+		return true;
+	__atomic_compare_exchange_n(tag, &none, s->tag, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+/* Ended flows linger for late packets and are open to nobody. */
+static bool has_ended(uint16_t state)
+{
+	const uint16_t both = ZDD_F_FIN_C | ZDD_F_FIN_S;
+
+	return state & ZDD_F_RST || (state & both) == both;
+}
+
+static void count(struct tally *t, const struct zdd_flow *f)
+{
+	const uint16_t objects[ID_KINDS] = {[ID_LISTENER] = f->owner.listener,
+					    [ID_POOL] = f->owner.pool,
+					    [ID_BACKEND] = f->owner.backend};
+	uint16_t state = ZDD_META_STATE(f->meta);
+
+	for (int kind = 0; kind < ID_KINDS; kind++) {
+		t->any[kind][objects[kind]]++;
+		if (state & ZDD_F_ALIAS || has_ended(state))
+			continue;
+		if (state & ZDD_F_HALF)
+			t->half[kind][objects[kind]]++;
+		else
+			t->active[kind][objects[kind]]++;
+	}
+}
+
+/* ---- rounds ---- */
+
+static void walk_buckets(struct datapath *dp, uint32_t from, uint32_t to, uint32_t now)
+{
+	struct seen s;
+
+	for (uint32_t place = from * ZDD_FLOW_WAYS; place < to * ZDD_FLOW_WAYS; place++)
+		if (read_flow(dp, place, &s) && !(is_expired(dp, &s.flow, now) && expire(dp, &s)))
+			count(&dp->round, &s.flow);
+}
+
+static void end_round(struct datapath *dp)
+{
+	const uint32_t *const flows[ID_KINDS] = {dp->round.any[0], dp->round.any[1],
+						 dp->round.any[2]};
+	struct tally done = dp->round;
+
+	if (planner_release(dp->planner, dp->round_settled, flows))
+		dp->stale = true;
+	dp->round = dp->last;
+	dp->last = done;
+	tally_clear(&dp->round, &dp->geometry);
+	dp->walked = 0;
+}
+
+void datapath_walk(struct datapath *dp, unsigned parts)
+{
+	uint32_t all = ZDD_FLOW_BUCKETS(&dp->geometry);
+	uint32_t share = all / (parts ? parts : 1) + 1;
+	uint32_t to = all - dp->walked < share ? all : dp->walked + share;
+
+	if (!dp->walked)
+		dp->round_settled = planner_settled_generation(dp->planner);
+	walk_buckets(dp, dp->walked, to, (uint32_t)kernel_jiffies(dp));
+	dp->walked = to;
+	if (to == all)
+		end_round(dp);
+}
+
+void datapath_count_now(struct datapath *dp)
+{
+	tally_clear(&dp->round, &dp->geometry);
+	dp->walked = 0;
+	datapath_walk(dp, 1);
+}
+
+/* ---- looking ---- */
+
+struct flow_counts datapath_backend_flows(const struct datapath *dp, uint16_t backend)
+{
+	if (backend >= dp->geometry.backends)
+		return (struct flow_counts){0};
+	return (struct flow_counts){dp->last.active[ID_BACKEND][backend],
+				    dp->last.half[ID_BACKEND][backend]};
+}
+
+struct flow_counts datapath_pool_flows(const struct datapath *dp, uint16_t pool)
+{
+	if (pool >= dp->geometry.pools)
+		return (struct flow_counts){0};
+	return (struct flow_counts){dp->last.active[ID_POOL][pool], dp->last.half[ID_POOL][pool]};
+}
+
+void datapath_each_flow(const struct datapath *dp,
+			bool (*each)(const struct zdd_flow *, uint8_t proto, uint32_t idle_ms,
+				     void *),
+			void *context)
+{
+	const struct zdd_geometry *g = &dp->geometry;
+	uint32_t now = (uint32_t)kernel_jiffies(dp);
+	uint32_t udp = (g->tcp_buckets + g->half_buckets) * ZDD_FLOW_WAYS;
+	uint32_t all = ZDD_FLOW_BUCKETS(g) * ZDD_FLOW_WAYS;
+	struct seen s;
+
+	for (uint32_t place = 0; place < all; place++) {
+		if (!read_flow(dp, place, &s) || ZDD_META_STATE(s.flow.meta) & ZDD_F_ALIAS ||
+		    is_expired(dp, &s.flow, now))
+			continue;
+		if (!each(&s.flow, place < udp ? IPPROTO_TCP : IPPROTO_UDP,
+			  (uint32_t)((uint64_t)silent_for(&s.flow, now) * 1000 / g->hz), context))
+			return;
+	}
+}
