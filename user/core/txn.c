@@ -33,7 +33,7 @@ unsigned outcome_status(enum outcome o)
 	return 500;
 }
 
-enum outcome say(struct answer *a, enum outcome o, const char *format, ...)
+enum outcome tell(struct answer *a, enum outcome o, const char *format, ...)
 {
 	va_list args;
 
@@ -51,8 +51,9 @@ static enum outcome no_such(struct answer *a, const char *what, const char *name
 	const char *near = nearest_word(name, words, n);
 
 	if (near)
-		return say(a, OUT_NOT_FOUND, "no %s '%.64s'; did you mean '%s'?", what, name, near);
-	return say(a, OUT_NOT_FOUND, "no %s '%.64s'", what, name);
+		return tell(a, OUT_NOT_FOUND, "no %s '%.64s'; did you mean '%s'?", what, name,
+			    near);
+	return tell(a, OUT_NOT_FOUND, "no %s '%.64s'", what, name);
 }
 
 enum outcome find_service(struct txn *t, const char *name, struct world_service **out)
@@ -128,8 +129,8 @@ enum outcome check_revision(struct txn *t, const struct world_service *s)
 
 	if (!json_is_integer(want) || json_integer_value(want) == s->revision)
 		return OUT_REACHED;
-	return say(t->answer, OUT_REFUSED, "%s is at revision %u, not %lld: it was changed since",
-		   s->cfg->name, s->revision, (long long)json_integer_value(want));
+	return tell(t->answer, OUT_REFUSED, "%s is at revision %u, not %lld: it was changed since",
+		    s->cfg->name, s->revision, (long long)json_integer_value(want));
 }
 
 static bool copy_service(struct world_service *to, const struct world_service *from)
@@ -165,10 +166,10 @@ enum outcome touch(struct txn *t, struct world_service *s)
 		return o;
 	more = realloc(t->saved, (t->n_saved + 1) * sizeof(*more));
 	if (!more)
-		return say(t->answer, OUT_ERROR, "out of memory");
+		return tell(t->answer, OUT_ERROR, "out of memory");
 	t->saved = more;
 	if (!copy_service(&more[t->n_saved].copy, s))
-		return say(t->answer, OUT_ERROR, "out of memory");
+		return tell(t->answer, OUT_ERROR, "out of memory");
 	more[t->n_saved++].at = s;
 	s->revision++;
 	return OUT_REACHED;

@@ -58,7 +58,7 @@ void txn_commit(struct txn *);
 void txn_rollback(struct txn *);
 
 /* For verbs. Each returns an enum outcome, 0 to go on. */
-enum outcome say(struct answer *, enum outcome, const char *format, ...)
+enum outcome tell(struct answer *, enum outcome, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 enum outcome find_service(struct txn *, const char *name, struct world_service **);
 enum outcome find_pool(struct txn *, struct world_service *, const char *name,

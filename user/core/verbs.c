@@ -106,8 +106,8 @@ static enum outcome unknown_key(struct answer *a, const struct verb *v, const ch
 		words[n++] = k->name;
 	const char *near = nearest_word(name, words, n);
 
-	return say(a, OUT_BAD_REQUEST, "%s: unknown key '%.64s'%s%s%s", v->name, name,
-		   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return tell(a, OUT_BAD_REQUEST, "%s: unknown key '%.64s'%s%s%s", v->name, name,
+		    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static enum outcome check_body(struct answer *a, const struct verb *v, const json_t *body)
@@ -116,7 +116,7 @@ static enum outcome check_body(struct answer *a, const struct verb *v, const jso
 	json_t *value;
 
 	if (!json_is_object(body))
-		return say(a, OUT_BAD_REQUEST, "%s: expected a JSON object", v->name);
+		return tell(a, OUT_BAD_REQUEST, "%s: expected a JSON object", v->name);
 	json_object_foreach((json_t *)body, name, value) {
 		const struct key *key = find_key(v->keys, name);
 
@@ -125,13 +125,13 @@ static enum outcome check_body(struct answer *a, const struct verb *v, const jso
 		if (!key)
 			return unknown_key(a, v, name);
 		if (!is_kind(value, key->kind) && (key->required || !json_is_null(value)))
-			return say(a, OUT_BAD_REQUEST, "%s.%s: expected %s", v->name, name,
-				   kind_words[key->kind]);
+			return tell(a, OUT_BAD_REQUEST, "%s.%s: expected %s", v->name, name,
+				    kind_words[key->kind]);
 	}
 	for (const struct key *k = v->keys; k->name; k++)
 		if (k->required && !json_object_get(body, k->name))
-			return say(a, OUT_BAD_REQUEST, "%s: '%s' is missing: expected %s", v->name,
-				   k->name, kind_words[k->kind]);
+			return tell(a, OUT_BAD_REQUEST, "%s: '%s' is missing: expected %s", v->name,
+				    k->name, kind_words[k->kind]);
 	return OUT_REACHED;
 }
 

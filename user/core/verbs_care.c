@@ -22,8 +22,8 @@ static int admin_state(const char *word)
 static enum outcome no_backend(struct txn *t, const struct world_service *s,
 			       const struct world_pool *p, const char *address)
 {
-	return say(t->answer, OUT_NOT_FOUND, "no backend %.64s in %s/%s", address, s->cfg->name,
-		   p->cfg->name);
+	return tell(t->answer, OUT_NOT_FOUND, "no backend %.64s in %s/%s", address, s->cfg->name,
+		    p->cfg->name);
 }
 
 /* A pool that has traffic keeps one ready backend, unless forced. */
@@ -35,10 +35,10 @@ static enum outcome leaves_one(struct txn *t, const struct world_service *s,
 	for (size_t i = 0; i < p->cfg->n_backends; i++)
 		if (p->backends[i].admin == ADMIN_READY)
 			return OUT_REACHED;
-	return say(t->answer, OUT_REFUSED,
-		   "%s/%s has traffic and would be left without a ready "
-		   "backend; flip first, or force",
-		   s->cfg->name, p->cfg->name);
+	return tell(t->answer, OUT_REFUSED,
+		    "%s/%s has traffic and would be left without a ready "
+		    "backend; flip first, or force",
+		    s->cfg->name, p->cfg->name);
 }
 
 static void set_admin(struct txn *t, const struct world_service *s, const struct world_pool *p,
@@ -91,7 +91,7 @@ enum outcome verb_admin(struct txn *t)
 	enum outcome o = find_service(t, txn_text(t, "service"), &s);
 
 	if (!o && state < 0)
-		o = say(t->answer, OUT_BAD_REQUEST, "admin.state: expected ready, drain or maint");
+		o = tell(t->answer, OUT_BAD_REQUEST, "admin.state: expected ready, drain or maint");
 	if (!o)
 		o = find_pool(t, s, txn_text(t, "pool"), &p);
 	if (!o && address) {
@@ -104,15 +104,15 @@ enum outcome verb_admin(struct txn *t)
 	if (!any_differs(p, b, (enum admin_state)state)) {
 		o = check_revision(t, s);
 		return o ? o
-			 : say(t->answer, OUT_REACHED, "%s/%s%s%s is %s already", s->cfg->name,
-			       p->cfg->name, b ? "/" : "", b ? address : "",
-			       admin_state_words[state]);
+			 : tell(t->answer, OUT_REACHED, "%s/%s%s%s is %s already", s->cfg->name,
+				p->cfg->name, b ? "/" : "", b ? address : "",
+				admin_state_words[state]);
 	}
 	o = set_admins(t, s, p, b, (enum admin_state)state);
 	if (o)
 		return o;
-	return say(t->answer, OUT_REACHED, "%s/%s%s%s: %s", s->cfg->name, p->cfg->name,
-		   b ? "/" : "", b ? address : "", admin_state_words[state]);
+	return tell(t->answer, OUT_REACHED, "%s/%s%s%s: %s", s->cfg->name, p->cfg->name,
+		    b ? "/" : "", b ? address : "", admin_state_words[state]);
 }
 
 /* ---- a new configuration ---- */
@@ -128,9 +128,9 @@ static const char *without_place(const char *error)
 static enum outcome take_error(struct txn *t, int err, char *error, bool generated)
 {
 	if (err == -ENOMEM || !error)
-		say(t->answer, OUT_ERROR, "out of memory");
+		tell(t->answer, OUT_ERROR, "out of memory");
 	else
-		say(t->answer, OUT_BAD_REQUEST, "%s", generated ? without_place(error) : error);
+		tell(t->answer, OUT_BAD_REQUEST, "%s", generated ? without_place(error) : error);
 	free(error);
 	return t->answer->outcome;
 }
@@ -195,7 +195,7 @@ static enum outcome adopt_config(struct txn *t, struct config *config, bool gene
 	if (err) {
 		config_free(config);
 		if (err == -EINVAL && error) {
-			say(t->answer, OUT_REFUSED, "%s", error);
+			tell(t->answer, OUT_REFUSED, "%s", error);
 			free(error);
 			return OUT_REFUSED;
 		}
@@ -220,9 +220,9 @@ static enum outcome config_text(struct txn *t, const char *what)
 	size_t n = json_array_size(t->answer->changes);
 
 	if (!n)
-		return say(t->answer, OUT_REACHED, "the configuration is in force already");
-	return say(t->answer, OUT_REACHED, "configuration %s: %zu change%s", what, n,
-		   n == 1 ? "" : "s");
+		return tell(t->answer, OUT_REACHED, "the configuration is in force already");
+	return tell(t->answer, OUT_REACHED, "configuration %s: %zu change%s", what, n,
+		    n == 1 ? "" : "s");
 }
 
 enum outcome verb_apply(struct txn *t)
@@ -250,8 +250,8 @@ static enum outcome restore_services(struct txn *t, const json_t *saved)
 			continue;
 		shares_text(s, s->share, from, sizeof(from));
 		if (!service_load(s, service))
-			return say(t->answer, OUT_BAD_REQUEST,
-				   "saved.%s: does not fit the configuration beside it", name);
+			return tell(t->answer, OUT_BAD_REQUEST,
+				    "saved.%s: does not fit the configuration beside it", name);
 		shares_text(s, s->share, to, sizeof(to));
 		s->revision = revision;
 		if (!strcmp(from, to))
@@ -298,10 +298,10 @@ static enum outcome canonical(struct txn *t, const char *text, char *out, size_t
 	uint16_t port;
 
 	if (parse_endpoint(text, &addr, &port))
-		return say(t->answer, OUT_BAD_REQUEST,
-			   "backend.address: '%.64s': expected "
-			   "address:port, such as 10.0.1.11:8080",
-			   text);
+		return tell(t->answer, OUT_BAD_REQUEST,
+			    "backend.address: '%.64s': expected "
+			    "address:port, such as 10.0.1.11:8080",
+			    text);
 	format_endpoint(out, size, &addr, port);
 	return OUT_REACHED;
 }
@@ -314,7 +314,7 @@ static enum outcome edit_backends(struct txn *t, json_t *list, const char *addre
 
 	if (!strcmp(action, "add")) {
 		if (at >= 0)
-			return say(t->answer, OUT_REFUSED, "%s is there already", address);
+			return tell(t->answer, OUT_REFUSED, "%s is there already", address);
 		json_array_append_new(list,
 				      json_pack("{s:s, s:I}", "address", address, "weight",
 						json_is_integer(weight) ? json_integer_value(weight)
@@ -322,9 +322,9 @@ static enum outcome edit_backends(struct txn *t, json_t *list, const char *addre
 		return OUT_REACHED;
 	}
 	if (strcmp(action, "del"))
-		return say(t->answer, OUT_BAD_REQUEST, "backend.action: expected add or del");
+		return tell(t->answer, OUT_BAD_REQUEST, "backend.action: expected add or del");
 	if (at < 0)
-		return say(t->answer, OUT_NOT_FOUND, "no backend %s there", address);
+		return tell(t->answer, OUT_NOT_FOUND, "no backend %s there", address);
 	json_array_remove(list, (size_t)at);
 	return OUT_REACHED;
 }
@@ -365,9 +365,9 @@ enum outcome verb_backend(struct txn *t)
 	p = world_find_pool(world_find(t->next, s->cfg->name), p->cfg->name);
 	o = leaves_one(t, world_find(t->next, s->cfg->name), p);
 	return o ? o
-		 : say(t->answer, OUT_REACHED,
-		       "%s/%s: %s %s; not in the file: zddctl save "
-		       "prints the whole",
-		       s->cfg->name, p->cfg->name,
-		       !strcmp(txn_text(t, "action"), "add") ? "added" : "deleted", address);
+		 : tell(t->answer, OUT_REACHED,
+			"%s/%s: %s %s; not in the file: zddctl save "
+			"prints the whole",
+			s->cfg->name, p->cfg->name,
+			!strcmp(txn_text(t, "action"), "add") ? "added" : "deleted", address);
 }

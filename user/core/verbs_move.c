@@ -71,25 +71,25 @@ static enum outcome gate(struct txn *t, const struct world_service *s, const str
 			continue;
 		if (!pool_has_family(p, family)) {
 			t->answer->hopeless = true;
-			return say(t->answer, OUT_FAILED_SAFE,
-				   "%s/%s has no %sbackend; no traffic "
-				   "moved",
-				   s->cfg->name, p->cfg->name,
-				   family == 4 ? "IPv4 "
-				   : family    ? "IPv6 "
-					       : "");
+			return tell(t->answer, OUT_FAILED_SAFE,
+				    "%s/%s has no %sbackend; no traffic "
+				    "moved",
+				    s->cfg->name, p->cfg->name,
+				    family == 4 ? "IPv4 "
+				    : family    ? "IPv6 "
+						: "");
 		}
 		if (pool_is_fit(s, p, family))
 			continue;
 		first_trouble(p, why, sizeof(why));
-		return say(t->answer, OUT_FAILED_SAFE,
-			   "%s/%s has no healthy %sbackend (%s); no "
-			   "traffic moved",
-			   s->cfg->name, p->cfg->name,
-			   family == 4 ? "IPv4 "
-			   : family    ? "IPv6 "
-				       : "",
-			   why);
+		return tell(t->answer, OUT_FAILED_SAFE,
+			    "%s/%s has no healthy %sbackend (%s); no "
+			    "traffic moved",
+			    s->cfg->name, p->cfg->name,
+			    family == 4 ? "IPv4 "
+			    : family    ? "IPv6 "
+					: "",
+			    why);
 	}
 	return OUT_REACHED;
 }
@@ -125,17 +125,17 @@ static enum outcome moved_text(struct txn *t, const char *what)
 	const char *first = json_string_value(json_array_get(t->answer->changes, 0));
 
 	if (!n)
-		return say(t->answer, OUT_REACHED, "nothing to %s: all was so already", what);
+		return tell(t->answer, OUT_REACHED, "nothing to %s: all was so already", what);
 	if (n == 1)
-		return say(t->answer, OUT_REACHED, "%s", first);
-	return say(t->answer, OUT_REACHED, "%s, and %zu more in the same step", first, n - 1);
+		return tell(t->answer, OUT_REACHED, "%s", first);
+	return tell(t->answer, OUT_REACHED, "%s, and %zu more in the same step", first, n - 1);
 }
 
 static enum outcome other_pool(struct txn *t, struct world_service *s, struct world_pool **out)
 {
 	if (s->cfg->n_pools != 2)
-		return say(t->answer, OUT_BAD_REQUEST, "%s has %zu pools: say which, as %s=POOL",
-			   s->cfg->name, s->cfg->n_pools, s->cfg->name);
+		return tell(t->answer, OUT_BAD_REQUEST, "%s has %zu pools: say which, as %s=POOL",
+			    s->cfg->name, s->cfg->n_pools, s->cfg->name);
 	*out = &s->pools[!s->live];
 	return OUT_REACHED;
 }
@@ -150,8 +150,8 @@ static enum outcome flip_one(struct txn *t, const char *service, const json_t *t
 	if (o)
 		return o;
 	if (!json_is_string(target) && !json_is_null(target))
-		return say(t->answer, OUT_BAD_REQUEST, "targets.%s: expected a pool's name or null",
-			   service);
+		return tell(t->answer, OUT_BAD_REQUEST,
+			    "targets.%s: expected a pool's name or null", service);
 	o = json_is_null(target) ? other_pool(t, s, &p)
 				 : find_pool(t, s, json_string_value(target), &p);
 	if (o)
@@ -167,7 +167,7 @@ enum outcome verb_flip(struct txn *t)
 	enum outcome o;
 
 	if (!json_object_size(targets))
-		return say(t->answer, OUT_BAD_REQUEST, "targets: expected at least one service");
+		return tell(t->answer, OUT_BAD_REQUEST, "targets: expected at least one service");
 	json_object_foreach(targets, service, target) {
 		o = flip_one(t, service, target);
 		if (o)
@@ -186,16 +186,16 @@ enum outcome verb_undo(struct txn *t)
 	if (o)
 		return o;
 	if (s->stable_live == STABLE_GONE)
-		return say(t->answer, OUT_REFUSED,
-			   "%s: the release before this one used a pool "
-			   "that is gone from the configuration",
-			   s->cfg->name);
+		return tell(t->answer, OUT_REFUSED,
+			    "%s: the release before this one used a pool "
+			    "that is gone from the configuration",
+			    s->cfg->name);
 	shares_text(s, s->share, at, sizeof(at));
 	if (service_is_stable(s))
-		return say(t->answer, OUT_REFUSED,
-			   "%s is on its last stable release (%s); there "
-			   "is nothing to undo",
-			   s->cfg->name, at);
+		return tell(t->answer, OUT_REFUSED,
+			    "%s is on its last stable release (%s); there "
+			    "is nothing to undo",
+			    s->cfg->name, at);
 	memcpy(share, s->stable_share, sizeof(share));
 	o = move(t, s, share);
 	if (o == OUT_FAILED_SAFE) {
@@ -217,8 +217,8 @@ static enum outcome read_share(struct txn *t, const char *pool, const json_t *va
 
 	if (!json_is_number(value) || !(units >= 0) || units > ZDD_SHARE_UNITS ||
 	    fabs(units - round(units)) > 1e-6)
-		return say(t->answer, OUT_BAD_REQUEST,
-			   "shares.%s: expected 0 to 100 percent in steps of 0.01", pool);
+		return tell(t->answer, OUT_BAD_REQUEST,
+			    "shares.%s: expected 0 to 100 percent in steps of 0.01", pool);
 	*out = (uint16_t)lround(units);
 	return OUT_REACHED;
 }
@@ -258,15 +258,15 @@ static enum outcome fill_rest(struct txn *t, const struct world_service *s, cons
 		had += named[i] ? 0 : s->share[i];
 	}
 	if (sum > ZDD_SHARE_UNITS)
-		return say(t->answer, OUT_BAD_REQUEST, "the shares add up to %g %%, more than 100",
-			   sum / 100.0);
+		return tell(t->answer, OUT_BAD_REQUEST, "the shares add up to %g %%, more than 100",
+			    sum / 100.0);
 	if (had)
 		shrink_others(s, named, ZDD_SHARE_UNITS - sum, had, share);
 	else if (sum < ZDD_SHARE_UNITS && named[s->live])
-		return say(t->answer, OUT_BAD_REQUEST,
-			   "the shares add up to %g %%; say who gets "
-			   "the rest",
-			   sum / 100.0);
+		return tell(t->answer, OUT_BAD_REQUEST,
+			    "the shares add up to %g %%; say who gets "
+			    "the rest",
+			    sum / 100.0);
 	else if (sum < ZDD_SHARE_UNITS)
 		share[s->live] = (uint16_t)(ZDD_SHARE_UNITS - sum);
 	return OUT_REACHED;
@@ -282,7 +282,7 @@ enum outcome verb_share(struct txn *t)
 	enum outcome o = find_service(t, txn_text(t, "service"), &s);
 
 	if (!o && !json_object_size(shares))
-		o = say(t->answer, OUT_BAD_REQUEST, "shares: expected at least one pool");
+		o = tell(t->answer, OUT_BAD_REQUEST, "shares: expected at least one pool");
 	json_object_foreach(shares, pool, value) {
 		struct world_pool *p;
 

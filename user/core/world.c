@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "explain.h"
 #include "world.h"
 
 const char *const admin_state_words[] = {"ready", "drain", "maint"};
@@ -46,22 +45,6 @@ unsigned pool_index(const struct world_service *s, const struct world_pool *p)
 }
 
 /* ---- making ---- */
-
-static int complain(char **error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static int complain(char **error, const char *format, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vasprintf(error, format, args);
-	va_end(args);
-	if (n >= 0)
-		return -EINVAL;
-	*error = NULL;
-	return -ENOMEM;
-}
 
 static int pool_make(struct world_pool *p, const struct cfg_pool *cfg)
 {
@@ -143,17 +126,17 @@ static int service_carry(struct world_service *s, const struct world_service *ol
 		bool live = i == old->live;
 
 		if (!p && (live || old->share[i]))
-			return complain(error,
-					"services.%s.pools: '%s' is missing but has the "
-					"traffic now; flip to another pool first",
-					s->cfg->name, was->cfg->name);
+			return explain(error, -EINVAL,
+				       "services.%s.pools: '%s' is missing but has the "
+				       "traffic now; flip to another pool first",
+				       s->cfg->name, was->cfg->name);
 		if (!p)
 			continue;
 		if (live && was->cfg->n_backends && !p->cfg->n_backends)
-			return complain(error,
-					"services.%s.pools.%s: is live and would be left "
-					"without a backend",
-					s->cfg->name, was->cfg->name);
+			return explain(error, -EINVAL,
+				       "services.%s.pools.%s: is live and would be left "
+				       "without a backend",
+				       s->cfg->name, was->cfg->name);
 		pool_carry(p, was);
 		s->share[pool_index(s, p)] = old->share[i];
 		if (live)

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* World plus numbers -> the JSON of docs/api.md and the sentences of `why`. Pure: the numbers come
+ * through functions that the edge lends. */
+#ifndef ZDD_VIEW_H
+#define ZDD_VIEW_H
+
+#include <jansson.h>
+
+#include "world.h"
+#include "zdd/layout.h"
+
+struct pool_numbers {
+	uint64_t active, half_open;
+	uint64_t recent; /* new flows of the last seconds: for the measured share */
+	struct zdd_pool_row row;
+};
+
+struct backend_numbers {
+	uint64_t active, half_open;
+	struct zdd_backend_row row;
+	const char *mac; /* "resolved", "unresolved", "local", or NULL: not known yet */
+};
+
+/* Objects of ZDD_NONE are asked for too: all zero. */
+struct numbers {
+	void *context;
+	struct pool_numbers (*pool)(void *context, uint16_t object);
+	struct backend_numbers (*backend)(void *context, uint16_t object);
+	uint64_t now_ms; /* wall clock */
+};
+
+/* All return new references. */
+json_t *view_service(const struct world *, const struct world_service *, const struct numbers *);
+json_t *view_services(const struct world *, const struct numbers *);
+json_t *view_why(const struct world_service *, const struct numbers *);
+json_t *view_counters(const struct zdd_count_row *);
+json_t *view_cohort(const struct world_service *, const char *text, const struct zdd_addr *);
+json_t *view_share(uint16_t units);  /* percent */
+json_t *view_time(uint64_t wall_ms); /* RFC 3339 UTC; null for 0 */
+
+/* A drained pool or backend whose flows are not over: who, how many, until when. */
+struct drain {
+	const struct world_pool *pool;
+	const struct world_backend *backend; /* NULL: the whole pool, since it lost its share */
+	uint64_t since_ms, deadline_ms, open;
+};
+/* Calls each for every drain of the service, those with nothing left open too. */
+void each_drain(const struct world_service *, const struct numbers *,
+		void (*each)(void *context, const struct drain *), void *context);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Why things are as they are, in sentences; and where one client goes. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config_json.h"
+#include "seed.h"
+#include "share.h"
+#include "view.h"
+
+static const char *place(const struct world_pool *p, const struct world_backend *b)
+{
+	static _Thread_local char text[ZDD_NAME_MAX + ENDPOINT_TEXT + 2];
+
+	snprintf(text, sizeof(text), "%s/%s", p->cfg->name, b->cfg->text);
+	return text;
+}
+
+static void why_backend(const struct world_service *s, const struct world_pool *p,
+			const struct world_backend *b, const struct numbers *n, json_t *list)
+{
+	struct backend_numbers now = n->backend(n->context, b->object);
+	const char *at = place(p, b), *takes;
+
+	takes = backend_takes_new(s, p, b) ? "takes new flows" : "takes no new flows";
+	if (b->admin != ADMIN_READY)
+		json_say(list, "%s %s: a person put it in %s; %llu flows are still open", at, takes,
+			 admin_state_words[b->admin], (unsigned long long)now.active);
+	else if (s->cfg->health.type == HEALTH_NONE)
+		json_say(list, "%s %s: nothing checks its health (health: none)", at, takes);
+	else if (b->health.state == HEALTH_UNKNOWN)
+		json_say(list, "%s %s: %s", at, takes,
+			 b->health.checked_ms ? "its health is not decided yet"
+					      : "it was not checked yet");
+	else
+		json_say(list, "%s %s: it is %s%s%s", at, takes,
+			 health_state_words[b->health.state],
+			 b->health.last_error[0] ? ", last error: " : "", b->health.last_error);
+	if (now.mac && !strcmp(now.mac, "unresolved"))
+		json_say(list,
+			 "%s: its next hop answers no neighbour request yet; the host's "
+			 "stack carries its packets",
+			 at);
+	if (now.half_open >= 3 && !now.row.replies && b->health.state == HEALTH_UP)
+		json_say(list,
+			 "%s: %llu half-open flows and never a packet back while the probe "
+			 "is up: replies bypass this node (its default route must lead here)",
+			 at, (unsigned long long)now.half_open);
+}
+
+static void why_pool(const struct world_service *s, size_t i, const struct numbers *n, json_t *list)
+{
+	const struct world_pool *p = &s->pools[i];
+	struct pool_numbers now = n->pool(n->context, p->object);
+
+	if (s->share[i] && !pool_takes_new(s, p, 0) && i != s->live)
+		json_say(list,
+			 "pool %s should get %g %% but nothing in it takes new flows: its "
+			 "share falls to %s",
+			 p->cfg->name, s->share[i] / 100.0, s->cfg->pools[s->live].name);
+	else if (s->share[i])
+		json_say(list, "pool %s gets %g %% of the clients%s", p->cfg->name,
+			 s->share[i] / 100.0, i == s->live ? ": it is live" : "");
+	else if (now.active)
+		json_say(list, "pool %s gets no new flows; %llu are still open", p->cfg->name,
+			 (unsigned long long)now.active);
+	else
+		json_say(list, "pool %s gets no new flows and has none open", p->cfg->name);
+	if (!p->cfg->n_backends)
+		json_say(list, "pool %s has no backends", p->cfg->name);
+	if (pool_panics(s, p))
+		json_say(list,
+			 "pool %s panics: fewer than %u %% of its ready backends are healthy, "
+			 "so health is ignored rather than the rest crushed",
+			 p->cfg->name, s->cfg->panic_percent);
+	for (size_t k = 0; k < p->cfg->n_backends; k++)
+		why_backend(s, p, &p->backends[k], n, list);
+}
+
+json_t *view_why(const struct world_service *s, const struct numbers *n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->cfg->n_pools; i++)
+		why_pool(s, i, n, list);
+	if (s->stable_live == STABLE_GONE)
+		json_say(list,
+			 "undo has nowhere to go: the pool of the last stable release is gone "
+			 "from the configuration");
+	else if (service_is_stable(s))
+		json_say(list, "undo has nothing to do: this is the last stable release");
+	else
+		json_say(list, "undo goes back to %s", s->cfg->pools[s->stable_live].name);
+	return list;
+}
+
+/* ---- where a client goes: the same arithmetic as bpf/choose.h, from the same contract ---- */
+
+static const struct cfg_cohort *rule_of(const struct cfg_service *cfg, const struct zdd_addr *a)
+{
+	for (size_t i = 0; i < cfg->n_cohorts; i++) {
+		struct zdd_addr cut = mask_address(*a, cfg->cohorts[i].prefix_len);
+
+		if (zdd_addr_eq(&cut, &cfg->cohorts[i].first))
+			return &cfg->cohorts[i];
+	}
+	return NULL;
+}
+
+static unsigned pool_of_bucket(const struct world_service *s, unsigned bucket, uint64_t salt)
+{
+	struct share_pool pools[ZDD_POOLS_PER_SERVICE];
+	uint8_t table[ZDD_SHARE_UNITS];
+
+	if (s->share[s->live] == ZDD_SHARE_UNITS)
+		return s->live;
+	for (size_t i = 0; i < s->cfg->n_pools; i++)
+		pools[i] = (struct share_pool){s->cfg->pools[i].name, s->share[i]};
+	share_fill(pools, s->cfg->n_pools, s->live, salt, table);
+	return table[bucket];
+}
+
+json_t *view_cohort(const struct world_service *s, const char *text, const struct zdd_addr *a)
+{
+	unsigned prefix = zdd_addr_is_v4(a) ? 96u + s->cfg->sticky_v4 : s->cfg->sticky_v6;
+	struct zdd_addr masked = mask_address(*a, prefix);
+	uint64_t salt = seed_of(s->cfg->salt, 0);
+	uint64_t hash = zdd_client_hash(&masked, salt);
+	unsigned bucket = zdd_scale((uint32_t)(hash >> 32), ZDD_SHARE_UNITS);
+	const struct cfg_cohort *rule = rule_of(s->cfg, a);
+	unsigned pool = rule ? rule->pool : pool_of_bucket(s, bucket, salt);
+	const char *name = s->cfg->pools[pool].name;
+	bool down = pool != s->live && !pool_takes_new(s, &s->pools[pool], 0);
+
+	if (s->cfg->sticky == STICKY_NONE && !rule && s->share[s->live] != ZDD_SHARE_UNITS)
+		name = NULL; /* each flow chooses anew */
+	else if (down)
+		name = s->cfg->pools[s->live].name;
+	return json_pack("{s:s, s:s, s:o, s:i, s:s?}", "address", text, "service", s->cfg->name,
+			 "rule", rule ? json_string(rule->text) : json_null(), "bucket",
+			 (int)bucket, "pool", name);
+}
