@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The daemon's parts and what they may ask of each other. One loop, one thread; `world` is the one
+ * instance of what is wanted and known. */
+#ifndef ZDD_DAEMON_H
+#define ZDD_DAEMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "datapath.h"
+#include "journal.h"
+#include "net.h"
+#include "store.h"
+#include "version.h"
+#include "view.h"
+#include "world.h"
+
+struct options {
+	const char *config, *run_dir, *state_dir, *bpffs;
+	bool check, remove, verbose;
+};
+
+/* What is wrong with the daemon itself, shown as `problems` until it is right again. */
+enum problem {
+	PROBLEM_STORE,
+	PROBLEM_CONFIG,
+	PROBLEM_INTERFACE,
+	PROBLEM_PUBLISH,
+	PROBLEM_VIP,
+	PROBLEM_METRICS,
+	PROBLEMS
+};
+
+struct publisher;
+struct probes;
+struct jobs;
+struct server;
+
+struct daemon {
+	struct options options;
+	uv_loop_t *loop;
+	struct world *world;
+	struct datapath *datapath;
+	struct net *net;
+	struct store *store;
+	struct journal *journal;
+	struct publisher *publisher;
+	struct probes *probes;
+	struct jobs *jobs;
+	struct server *control, *metrics;
+	struct sampler *sampler;
+	struct drains *drains;
+	json_t *vips; /* {address: true} that this or an earlier daemon put on lo */
+	uint64_t started_ms;
+	char problem[PROBLEMS][256];
+	bool stopping;
+};
+
+/* Sets (text) or clears (NULL) a problem; an event when that is news. */
+void daemon_problem(struct daemon *, enum problem, const char *text);
+bool daemon_degraded(const struct daemon *);
+
+/* Another world of a newer configuration takes the place of the present one, which is freed:
+ * probes, interfaces and addresses follow. The plan was published already. */
+void daemon_adopt_world(struct daemon *, struct world *next);
+/* The configuration file again; who asked. */
+void daemon_reload(struct daemon *, const char *who);
+
+/* numbers.c */
+struct numbers numbers_of(struct daemon *);
+struct sampler *sampler_make(struct daemon *);
+void sampler_free(struct sampler *);
+
+/* Addresses of services with `vip: manage`: adds what is missing, takes away what was added here
+ * and is wanted no more. vips.c */
+void vips_follow(struct daemon *);
+void vips_remove(struct net *, const json_t *vips);
+
+/* Says when a drain is over or its deadline has passed. drains.c */
+struct drains *drains_make(struct daemon *);
+void drains_free(struct drains *);
+
+/* Keeps the capabilities that publishing and attaching need, drops the others for good; programs
+ * that are started later get none. 0 or negative errno. privileges.c */
+int privileges_drop(void);
+
+/* Everything from an accepted configuration to the end of the process. Returns what to exit with
+ * (DESIGN 6). loop.c */
+int daemon_run(const struct options *, struct config *);
+/* A whole file with a NUL behind it, or NULL with *error one line. */
+char *read_file(const char *path, size_t *len, char **error);
+/* --remove: the data path, the managed addresses. */
+int daemon_remove(const struct options *);
+
+#endif

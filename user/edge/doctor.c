@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Gathers the facts for core/doctor.h from /proc, rtnetlink's picture and the data path. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "daemon.h"
+#include "doctor.h"
+
+enum { INTERFACES_MAX = 256, HALF_OPEN_SUSPECT = 3 };
+
+struct visit {
+	struct daemon *daemon;
+	struct doctor_fact facts[DOCTOR_CHECKS];
+	struct datapath_interface rows[INTERFACES_MAX];
+	size_t n_rows;
+};
+
+/* The first thing found stays: one sentence per check. */
+static void bad(struct visit *v, enum doctor_check check, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void bad(struct visit *v, enum doctor_check check, const char *format, ...)
+{
+	struct doctor_fact *f = &v->facts[check];
+	va_list args;
+
+	if (f->state == DOCTOR_BAD)
+		return;
+	f->state = DOCTOR_BAD;
+	va_start(args, format);
+	vsnprintf(f->text, sizeof(f->text), format, args);
+	va_end(args);
+}
+
+/* The number in a file of /proc, or -1. */
+static long read_number(const char *format, const char *name)
+{
+	char path[256], line[64];
+	FILE *f;
+	long value = -1;
+
+	snprintf(path, sizeof(path), format, name);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	if (fgets(line, sizeof(line), f))
+		value = strtol(line, NULL, 10);
+	fclose(f);
+	return value;
+}
+
+static void unknown(struct visit *v, enum doctor_check check)
+{
+	if (v->facts[check].state == DOCTOR_GOOD)
+		v->facts[check].state = DOCTOR_UNKNOWN;
+}
+
+/* ---- the host ---- */
+
+static void see_kernel(struct visit *v)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname name;
+
+	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		unknown(v, DOCTOR_KERNEL);
+	else if (major < 5 || (major == 5 && minor < 15))
+		bad(v, DOCTOR_KERNEL, "this is Linux %s", name.release);
+}
+
+static bool serves(const struct world *w, bool v4)
+{
+	for (size_t i = 0; i < w->config->n_services; i++) {
+		const struct cfg_service *s = &w->config->services[i];
+
+		for (size_t k = 0; s->forward == FORWARD_NAT && k < s->n_listen; k++)
+			if (s->listen[k].any || (bool)zdd_addr_is_v4(&s->listen[k].addr) == v4)
+				return true;
+	}
+	return false;
+}
+
+static void see_forwarding(struct visit *v)
+{
+	if (serves(v->daemon->world, true) &&
+	    read_number("/proc/sys/net/ipv4/%s", "ip_forward") == 0)
+		bad(v, DOCTOR_FORWARDING4, "net.ipv4.ip_forward is 0");
+	if (serves(v->daemon->world, false) &&
+	    read_number("/proc/sys/net/ipv6/conf/%s/forwarding", "all") == 0)
+		bad(v, DOCTOR_FORWARDING6, "net.ipv6.conf.all.forwarding is 0");
+}
+
+/* The kernel uses the greater of conf.all and conf.IF; 1 is strict. */
+static void see_rp_filter(struct visit *v)
+{
+	long all = read_number("/proc/sys/net/ipv4/conf/%s/rp_filter", "all");
+
+	for (size_t i = 0; i < v->n_rows; i++) {
+		long own = read_number("/proc/sys/net/ipv4/conf/%s/rp_filter", v->rows[i].name);
+
+		if ((own > all ? own : all) == 1)
+			bad(v, DOCTOR_RP_FILTER, "rp_filter is strict on %s", v->rows[i].name);
+	}
+}
+
+static void see_interfaces(struct visit *v)
+{
+	for (size_t i = 0; i < v->n_rows; i++) {
+		const struct net_link *link = net_link_named(v->daemon->net, v->rows[i].name);
+
+		if (!strcmp(v->rows[i].mode, "missing"))
+			bad(v, DOCTOR_INTERFACES, "%s: %s", v->rows[i].name, v->rows[i].why);
+		else if (link && !link->up)
+			bad(v, DOCTOR_INTERFACES, "%s is down", v->rows[i].name);
+		if (strstr(v->rows[i].why, "another XDP") || strstr(v->rows[i].why, "other XDP"))
+			bad(v, DOCTOR_OTHER_XDP, "%s: %s", v->rows[i].name, v->rows[i].why);
+		if (link && !strcmp(v->rows[i].mode, "xdp") && !link->takes_redirects)
+			bad(v, DOCTOR_REDIRECTS,
+			    "%s takes no XDP redirects; frames to it go by "
+			    "the stack",
+			    v->rows[i].name);
+	}
+}
+
+/* ---- listeners and backends ---- */
+
+static void see_listener(struct visit *v, const struct cfg_service *s, const struct cfg_listener *l)
+{
+	if (!l->any && !net_is_local(v->daemon->net, &l->addr))
+		bad(v, DOCTOR_VIP,
+		    "%s: %s is not an address of this host; that is right only if "
+		    "another router sends it here",
+		    s->name, l->text);
+}
+
+static void see_backend(struct visit *v, const struct world_service *s,
+			const struct world_backend *b)
+{
+	struct numbers n = numbers_of(v->daemon);
+	struct backend_numbers now = n.backend(n.context, b->object);
+	bool loopback = zdd_addr_is_v4(&b->cfg->addr) && b->cfg->addr.b[12] == 127;
+
+	if (now.mac && !strcmp(now.mac, "unresolved") && s->cfg->forward == FORWARD_NAT)
+		bad(v, DOCTOR_NEIGHBOURS, "%s: the next hop to %s has no MAC address", s->cfg->name,
+		    b->cfg->text);
+	if (now.half_open >= HALF_OPEN_SUSPECT && !now.row.replies && b->health.state == HEALTH_UP)
+		bad(v, DOCTOR_BYPASS,
+		    "%s: %s answers probes, but of %llu half-open flows not one "
+		    "reply came by: replies bypass this node",
+		    s->cfg->name, b->cfg->text, (unsigned long long)now.half_open);
+	for (size_t i = 0; loopback && i < s->cfg->n_listen; i++)
+		if (s->cfg->listen[i].proto == IPPROTO_UDP)
+			bad(v, DOCTOR_LOCALNET, "%s: UDP to %s needs route_localnet", s->cfg->name,
+			    b->cfg->text);
+}
+
+static void see_services(struct visit *v)
+{
+	const struct world *w = v->daemon->world;
+
+	for (size_t i = 0; i < w->config->n_services; i++) {
+		const struct world_service *s = &w->services[i];
+
+		for (size_t k = 0; k < s->cfg->n_listen; k++)
+			see_listener(v, s->cfg, &s->cfg->listen[k]);
+		for (size_t p = 0; p < s->cfg->n_pools; p++)
+			for (size_t b = 0; b < s->cfg->pools[p].n_backends; b++)
+				see_backend(v, s, &s->pools[p].backends[b]);
+	}
+}
+
+/* A TCP listener of this host on the same port and address (or any). */
+static const char *find_listening(const struct world *w, const struct zdd_addr *addr, uint16_t port)
+{
+	static const struct zdd_addr any6;
+	struct zdd_addr any4 = zdd_addr_v4(0);
+	bool any = zdd_addr_eq(addr, &any6) || zdd_addr_eq(addr, &any4);
+
+	for (size_t i = 0; i < w->config->n_services; i++) {
+		const struct cfg_service *s = &w->config->services[i];
+
+		for (size_t k = 0; s->forward == FORWARD_NAT && k < s->n_listen; k++)
+			if (s->listen[k].proto == IPPROTO_TCP && s->listen[k].port == port &&
+			    (any || s->listen[k].any || zdd_addr_eq(&s->listen[k].addr, addr)))
+				return s->listen[k].text;
+	}
+	return NULL;
+}
+
+/* "  0: 0100007F:1F90 00000000:0000 0A ...": local address in words of host order, state 0A. */
+static bool parse_socket(const char *line, bool v6, struct zdd_addr *addr, unsigned *port)
+{
+	unsigned state, w[4] = {0};
+	int n = v6 ? sscanf(line, " %*u: %8x%8x%8x%8x:%x %*[^ ] %x", &w[0], &w[1], &w[2], &w[3],
+			    port, &state)
+		   : sscanf(line, " %*u: %8x:%x %*[^ ] %x", &w[3], port, &state);
+
+	if (n != (v6 ? 6 : 3) || state != 0x0a)
+		return false;
+	*addr = zdd_addr_v4(w[3]);
+	if (v6)
+		memcpy(addr->b, w, 16);
+	return true;
+}
+
+static void see_sockets(struct visit *v, const char *path, bool v6)
+{
+	FILE *f = fopen(path, "re");
+	struct zdd_addr addr;
+	char line[512];
+	unsigned port;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		const char *taken =
+			parse_socket(line, v6, &addr, &port)
+				? find_listening(v->daemon->world, &addr, (uint16_t)port)
+				: NULL;
+
+		if (taken)
+			bad(v, DOCTOR_PORT_TAKEN,
+			    "a process of this host listens on %s too; its "
+			    "new connections go to the backends",
+			    taken);
+	}
+	if (f)
+		fclose(f);
+}
+
+/* ---- firewalls ---- */
+
+/* How many nftables tables there are, or -1. */
+static int count_tables(void)
+{
+	struct {
+		struct nlmsghdr header;
+		struct nfgenmsg family;
+	} ask = {{sizeof(ask), NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE,
+		  NLM_F_REQUEST | NLM_F_DUMP, 1, 0},
+		 {AF_UNSPEC, NFNETLINK_V0, 0}};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER), n = 0;
+	struct timeval patience = {1, 0};
+	_Alignas(struct nlmsghdr) char answer[16384];
+	ssize_t len;
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	len = send(fd, &ask, sizeof(ask), 0) < 0 ? -1 : recv(fd, answer, sizeof(answer), 0);
+	for (struct nlmsghdr *h = (struct nlmsghdr *)answer; len > 0 && NLMSG_OK(h, len);
+	     h = NLMSG_NEXT(h, len)) {
+		if (h->nlmsg_type == NLMSG_ERROR)
+			n = -1;
+		else if (h->nlmsg_type != NLMSG_DONE)
+			n++;
+	}
+	close(fd);
+	return len < 0 ? -1 : n;
+}
+
+static void see_firewall(struct visit *v)
+{
+	int tables = count_tables();
+	long tracked = read_number("/proc/sys/net/netfilter/%s", "nf_conntrack_count");
+
+	if (tables < 0)
+		unknown(v, DOCTOR_NFTABLES);
+	else if (tables)
+		bad(v, DOCTOR_NFTABLES, "this host has %d nftables table%s", tables,
+		    tables == 1 ? "" : "s");
+	if (tracked > 0)
+		bad(v, DOCTOR_CONNTRACK, "conntrack follows %ld connections here", tracked);
+}
+
+/* ---- the data path ---- */
+
+static void see_flow_room(struct visit *v)
+{
+	struct zdd_count_row row = datapath_counts(v->daemon->datapath);
+
+	if (row.verdict[ZDD_V_TABLE_FULL])
+		bad(v, DOCTOR_FLOW_ROOM,
+		    "%llu flows found no room and were forwarded without state",
+		    (unsigned long long)row.verdict[ZDD_V_TABLE_FULL]);
+}
+
+static void see_daemon(struct visit *v)
+{
+	for (size_t i = 0; i < PROBLEMS; i++)
+		if (v->daemon->problem[i][0])
+			bad(v, DOCTOR_DAEMON, "%.250s", v->daemon->problem[i]);
+}
+
+json_t *doctor_report(struct daemon *d)
+{
+	struct visit v = {.daemon = d};
+
+	for (size_t i = 0; i < DOCTOR_CHECKS; i++)
+		v.facts[i].state = DOCTOR_GOOD;
+	unknown(&v, DOCTOR_OFFLOAD);
+	v.n_rows = datapath_interfaces(d->datapath, v.rows, INTERFACES_MAX);
+	see_kernel(&v);
+	see_forwarding(&v);
+	see_rp_filter(&v);
+	see_interfaces(&v);
+	see_services(&v);
+	see_sockets(&v, "/proc/net/tcp", false);
+	see_sockets(&v, "/proc/net/tcp6", true);
+	see_firewall(&v);
+	see_flow_room(&v);
+	see_daemon(&v);
+	return doctor_json(v.facts);
+}

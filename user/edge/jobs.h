@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Change requests on their way, from the first check to the proven answer:
+ *
+ *   try --not healthy, no room--> parked --something changed--> try
+ *   try --ok--> intent is written --> try again --> published --> grace period over --> answered
+ *
+ * The second try is there because the world may have moved while the store was written. */
+#ifndef ZDD_JOBS_H
+#define ZDD_JOBS_H
+
+#include <jansson.h>
+
+#include "verbs.h"
+
+struct daemon;
+struct jobs;
+
+struct jobs *jobs_make(struct daemon *);
+/* Ends what is still parked with an error answer. */
+void jobs_free(struct jobs *);
+
+/* answer is docs/api.md's; the callee takes it. Called exactly once, perhaps before job_start
+ * returns. */
+typedef void job_done_fn(void *context, json_t *answer);
+void job_start(struct jobs *, const struct verb *, const json_t *body, const char *who,
+	       job_done_fn *done, void *context);
+/* Health changed or room became free: parked jobs try again. */
+void jobs_wake(struct jobs *);
+
+/* {"result","exit","text"} of requests that never became a job. */
+json_t *plain_answer(enum outcome, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

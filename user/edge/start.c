@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "saved.h"
+#include "start.h"
+#include "txn.h"
+
+enum { SERVICES_MAX = CFG_SERVICES_MAX };
+
+static void store_services(struct daemon *d)
+{
+	json_t *rows = store_load(d->store, STORE_SERVICES, SERVICES_MAX), *row;
+	const char *name;
+
+	json_object_foreach(rows, name, row) {
+		struct world_service *s = world_find(d->world, name);
+		struct event e = {.kind = "start", .service = name};
+
+		if (s && !service_load(s, row))
+			journal_event(
+				d->journal, &e,
+				"the state of before does not fit the configuration: the file "
+				"lost a pool or backend that it names");
+	}
+	json_decref(rows);
+}
+
+/* What the store believed, to compare with what the kernel does. */
+static json_t *all_shares(const struct world *w)
+{
+	json_t *o = json_object();
+	char text[256];
+
+	for (size_t i = 0; i < w->config->n_services; i++) {
+		shares_text(&w->services[i], w->services[i].share, text, sizeof(text));
+		json_object_set_new(o, w->services[i].cfg->name, json_string(text));
+	}
+	return o;
+}
+
+static void tell_differences(struct daemon *d, const json_t *believed)
+{
+	char text[256];
+
+	for (size_t i = 0; i < d->world->config->n_services; i++) {
+		const struct world_service *s = &d->world->services[i];
+		struct event e = {.kind = "start", .service = s->cfg->name};
+		const char *was = json_string_value(json_object_get(believed, s->cfg->name));
+
+		shares_text(s, s->share, text, sizeof(text));
+		if (was && strcmp(was, text))
+			journal_event(d->journal, &e,
+				      "the data path gives new flows to %s, the store says %s: the "
+				      "data path is right",
+				      text, was);
+	}
+}
+
+void start_recall(struct daemon *d)
+{
+	bool adopted = datapath_adopted(d->datapath);
+	struct event e = {.kind = "start"};
+	json_t *believed;
+
+	store_services(d);
+	believed = all_shares(d->world);
+	if (adopted) {
+		datapath_recall(d->datapath, d->world);
+		tell_differences(d, believed);
+	}
+	json_decref(believed);
+	e.generation = d->world->generation;
+	if (adopted)
+		journal_event(d->journal, &e, "zddd %s took over a running data path, plan %llu",
+			      ZDD_VERSION, (unsigned long long)d->world->generation);
+	else
+		journal_event(d->journal, &e, "zddd %s made a new data path", ZDD_VERSION);
+}
+
+/* The release's goal is what the data path does now. */
+static bool is_reached(const struct world_service *s, const json_t *release)
+{
+	const char *to = json_string_value(json_object_get(release, "to"));
+	char text[256];
+
+	if (!s || !to)
+		return false;
+	shares_text(s, s->share, text, sizeof(text));
+	return !strcmp(text, to);
+}
+
+static void close_one(void *context, int64_t number, const json_t *release)
+{
+	struct daemon *d = context;
+	const char *name = json_string_value(json_object_get(release, "service"));
+	const char *kind = json_string_value(json_object_get(release, "kind"));
+	const char *to = json_string_value(json_object_get(release, "to"));
+	const struct world_service *s = name ? world_find(d->world, name) : NULL;
+	struct event e = {.kind = "start", .service = name};
+	bool reached = is_reached(s, release);
+	char text[256] = "nothing of it";
+
+	if (s)
+		shares_text(s, s->share, text, sizeof(text));
+	journal_end(d->journal, number, reached ? "reached" : "interrupted", d->world->generation);
+	journal_event(d->journal, &e,
+		      "release %lld (%s to %s) has no end: zddd died in the middle of it; the data "
+		      "path shows %s",
+		      (long long)number, kind ? kind : "?", to ? to : "?", text);
+}
+
+void start_close_releases(struct daemon *d)
+{
+	journal_each_open(d->journal, close_one, d);
+}
