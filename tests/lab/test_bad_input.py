@@ -19,12 +19,12 @@ services:
       blue: ["10.20.1.10:8080", "10.20.1.11:8080"]
       green: ["10.20.2.10:8080"]
     live: blue
-    health: {type: tcp, interval: 200ms}
+    health: {type: tcp, interval: 200ms, timeout: 200ms}
 """
 
 LISTEN = '    listen: ["203.0.113.10:443/tcp"]\n'
 GREEN = '      green: ["10.20.2.10:8080"]\n'
-HEALTH = "    health: {type: tcp, interval: 200ms}\n"
+HEALTH = "    health: {type: tcp, interval: 200ms, timeout: 200ms}\n"
 LIVE = "    live: blue\n"
 
 # (what of BASE is replaced, by what, a word that the message must have); the place is where it was put.

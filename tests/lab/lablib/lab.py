@@ -23,7 +23,7 @@ CLIENT4, CLIENT6 = "10.10.1.2", "fd10:1::2"
 NODE4, NODE6 = "10.10.1.1", "fd10:1::1"
 SOURCES4, SOURCES6 = "10.64.0.1", "fd64::1"
 PORT = 8080
-QUICK_HEALTH = {"type": "tcp", "interval": "200ms", "timeout": "500ms", "rise": 1, "fall": 2}
+QUICK_HEALTH = {"type": "tcp", "interval": "200ms", "timeout": "200ms", "rise": 1, "fall": 2}
 
 
 def endpoint(address, port):
