@@ -132,14 +132,17 @@ ZDD_INLINE __u16 backend_of_listener(const struct zdd_addr *addr, __be16 port)
 
 enum { LISTEN_STATE = 10 }; /* TCP_LISTEN */
 
+/* Sits at the root of all cgroups, so it hears of every namespace's listeners. */
 SEC("sockops")
 int zdd_listen(struct bpf_sock_ops *ctx)
 {
+	const struct zdd_desk *d = AT(desk, 0);
 	struct zdd_addr addr = {};
 	__u16 backend;
 	__u32 key;
 
-	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB)
+	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !d ||
+	    bpf_get_netns_cookie(ctx) != d->netns_cookie)
 		return 1;
 	if (ctx->family == 2) {
 		addr = zdd_addr_v4(CTX_FIELD(ctx->local_ip4));

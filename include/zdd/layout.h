@@ -37,7 +37,8 @@ struct zdd_geometry {
 struct zdd_desk {
 	__u64 word;
 	__u64 flow_seed; /* random per data path; keeps flow buckets unpredictable */
-	__u64 spare[6];
+	__u64 netns_cookie; /* of the network namespace it serves: SO_NETNS_COOKIE */
+	__u64 spare[5];
 	struct zdd_geometry geometry;
 };
 

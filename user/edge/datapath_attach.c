@@ -172,6 +172,10 @@ static int attach_one(struct datapath *dp, const struct want *want, const struct
 		describe(out, want, "missing", "no such interface yet");
 		return 0;
 	}
+	if (hook_foreign(dp, link->ifindex)) {
+		describe(out, want, "failed", "another zddd has it");
+		return -EBUSY;
+	}
 	xdp = !try_xdp(dp, want, link, why, sizeof(why));
 	err = xdp ? 0 : hook_set_tc(dp, false, link->ifindex);
 	if (!err)
@@ -255,7 +259,7 @@ static int attach_all(struct datapath *dp, const struct wants *w, struct net *ne
 
 		if (failed && !err)
 			err = explain(error, failed, "interface %s: %s", w->list[i].name,
-				      strerror(-failed));
+				      failed == -EBUSY ? "another zddd has it" : strerror(-failed));
 	}
 	free(dp->interfaces);
 	dp->interfaces = list;
@@ -276,6 +280,7 @@ int datapath_attach(struct datapath *dp, const struct world *world, struct net *
 	if (failed && !err)
 		err = explain(error, failed, "too many interfaces with like numbers");
 	drop_unwanted(dp, &w);
+	datapath_resolve(dp, world, net);
 	if (!err)
 		err = local_attach(dp, world, error);
 	free(w.list);

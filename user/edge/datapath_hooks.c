@@ -15,7 +15,7 @@
 
 /* Newer than the headers of the base line. */
 enum { TCX_INGRESS = 46, TCX_EGRESS = 47, TCX_BEFORE = 1 << 3 };
-enum { FILTER_HANDLE = 0x7add, FILTER_PRIORITY = 1 };
+enum { QUERY_MAX = 64 };
 
 static const struct {
 	const char *pin;
@@ -27,8 +27,8 @@ static const struct {
 	/* First in the row, as a filter in hardware would be. */
 	[HOOK_TC_IN] = {"in", TCX_INGRESS, TCX_BEFORE, true},
 	[HOOK_TC_OUT] = {"out", TCX_EGRESS, TCX_BEFORE, true},
-	[HOOK_FILTER_IN] = {"fin", BPF_TC_INGRESS, 0, true},
-	[HOOK_FILTER_OUT] = {"fout", BPF_TC_EGRESS, 0, true},
+	[HOOK_FILTER_IN] = {"fin", 0, 0, true},
+	[HOOK_FILTER_OUT] = {"fout", 0, 0, true},
 	[HOOK_LOOKUP] = {"lookup", BPF_SK_LOOKUP, 0, false},
 	[HOOK_LISTEN] = {"listen", BPF_CGROUP_SOCK_OPS, 0, false},
 };
@@ -56,31 +56,6 @@ static bool parse_pin(const char *name, enum hook_kind *kind, uint32_t *ifindex)
 		return true;
 	}
 	return false;
-}
-
-/* ---- filters ---- */
-
-static int filter_attach(enum hook_kind kind, uint32_t ifindex, int program)
-{
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
-			    .attach_point = (enum bpf_tc_attach_point)kinds[kind].attach_type);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = program, .handle = FILTER_HANDLE,
-			    .priority = FILTER_PRIORITY, .flags = BPF_TC_F_REPLACE);
-	int err = bpf_tc_hook_create(&hook);
-
-	if (err && err != -EEXIST)
-		return err;
-	return bpf_tc_attach(&hook, &opts);
-}
-
-static void filter_detach(enum hook_kind kind, uint32_t ifindex)
-{
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
-			    .attach_point = (enum bpf_tc_attach_point)kinds[kind].attach_type);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE,
-			    .priority = FILTER_PRIORITY);
-
-	bpf_tc_detach(&hook, &opts);
 }
 
 /* ---- one hook ---- */
@@ -115,7 +90,7 @@ static int attach(const struct datapath *dp, enum hook_kind kind, uint32_t ifind
 	int program = kernel_program(dp, kind), fd, err;
 
 	if (is_filter(kind)) {
-		err = filter_attach(kind, ifindex, program);
+		err = filter_attach(kind == HOOK_FILTER_OUT, ifindex, program);
 		return err ? err : dup(program);
 	}
 	fd = bpf_link_create(program, target, (enum bpf_attach_type)kinds[kind].attach_type, &opts);
@@ -172,7 +147,7 @@ void hook_drop(struct datapath *dp, enum hook_kind kind, uint32_t ifindex)
 	if (!hook)
 		return;
 	if (is_filter(kind))
-		filter_detach(kind, ifindex);
+		filter_detach(kind == HOOK_FILTER_OUT, ifindex);
 	pin_path(dp->dir, kind, ifindex, path);
 	unlink(path);
 	close(hook->fd);
@@ -196,13 +171,46 @@ void hook_drop_tc(struct datapath *dp, bool out, uint32_t ifindex)
 	hook_drop(dp, out ? HOOK_FILTER_OUT : HOOK_FILTER_IN, ifindex);
 }
 
+/* Programs at a tcx hook; none where the kernel has no tcx. */
+static uint32_t query_tcx(uint32_t ifindex, int attach_type, uint32_t ids[QUERY_MAX])
+{
+	uint32_t n = QUERY_MAX;
+
+	if (bpf_prog_query((int)ifindex, (enum bpf_attach_type)attach_type, 0, NULL, ids, &n))
+		return 0;
+	return n;
+}
+
 unsigned hook_others(uint32_t ifindex)
 {
-	uint32_t ids[64], n = 64;
+	uint32_t ids[QUERY_MAX], n = query_tcx(ifindex, TCX_INGRESS, ids);
 
-	if (bpf_prog_query((int)ifindex, (enum bpf_attach_type)TCX_INGRESS, 0, NULL, ids, &n))
-		return 0;
 	return n > 1 ? n - 1 : 0;
+}
+
+static bool is_named(uint32_t id, const char *name)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+	bool same = fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && !strcmp(info.name, name);
+
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+/* Every data path sits at the egress hook. */
+bool hook_foreign(const struct datapath *dp, uint32_t ifindex)
+{
+	uint32_t ids[QUERY_MAX], n = query_tcx(ifindex, TCX_EGRESS, ids);
+
+	if (find(dp, HOOK_TC_OUT, ifindex) || find(dp, HOOK_FILTER_OUT, ifindex))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (is_named(ids[i], "zdd_tc_out"))
+			return true;
+	return filter_present(true, ifindex);
 }
 
 /* ---- all of them ---- */
@@ -225,7 +233,8 @@ static void adopt_one(struct datapath *dp, const char *name)
 	}
 	/* Where a program cannot be replaced the old one goes on: it reads the same memory. */
 	if (is_filter(hook.kind))
-		filter_attach(hook.kind, hook.ifindex, kernel_program(dp, hook.kind));
+		filter_attach(hook.kind == HOOK_FILTER_OUT, hook.ifindex,
+			      kernel_program(dp, hook.kind));
 	else
 		bpf_link_update(hook.fd, kernel_program(dp, hook.kind), NULL);
 	if (remember(dp, hook.kind, hook.ifindex, hook.fd))
@@ -260,7 +269,7 @@ void hooks_remove_all(const char *dir)
 
 	while (list && (entry = readdir(list))) {
 		if (parse_pin(entry->d_name, &kind, &ifindex) && is_filter(kind))
-			filter_detach(kind, ifindex);
+			filter_detach(kind == HOOK_FILTER_OUT, ifindex);
 		if (entry->d_name[0] != '.')
 			unlinkat(dirfd(list), entry->d_name, 0);
 	}

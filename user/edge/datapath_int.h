@@ -97,6 +97,14 @@ int hook_set_tc(struct datapath *, bool out, uint32_t ifindex);
 void hook_drop_tc(struct datapath *, bool out, uint32_t ifindex);
 /* Other programs at the same tcx hook. */
 unsigned hook_others(uint32_t ifindex);
+/* Another zddd (of another directory) has this interface. */
+bool hook_foreign(const struct datapath *, uint32_t ifindex);
+
+/* datapath_filter.c */
+int filter_attach(bool out, uint32_t ifindex, int program);
+bool filter_present(bool out, uint32_t ifindex);
+/* Takes clsact away too when nobody else has a filter there. */
+void filter_detach(bool out, uint32_t ifindex);
 
 /* datapath_local.c: hooks of mode local. */
 int local_attach(struct datapath *, const struct world *, char **error);

@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -203,6 +204,32 @@ static int adopt(struct datapath *dp, char **error)
 
 /* ---- both ---- */
 
+/* Linux 5.14; 0 when it cannot be told. */
+static uint64_t netns_cookie(void)
+{
+	const int so_netns_cookie = 71;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (fd >= 0) {
+		getsockopt(fd, SOL_SOCKET, so_netns_cookie, &cookie, &len);
+		close(fd);
+	}
+	return cookie;
+}
+
+/* The links of a data path that served another network namespace mean other interfaces. */
+static void take_hooks(struct datapath *dp)
+{
+	uint64_t cookie = netns_cookie();
+
+	if (dp->memory.desk->netns_cookie != cookie)
+		hooks_remove_all(dp->dir);
+	dp->memory.desk->netns_cookie = cookie;
+	hooks_adopt(dp);
+}
+
 static int take_over(struct datapath *dp, char **error)
 {
 	int err = planner_make(&dp->memory, &dp->planner);
@@ -220,7 +247,7 @@ static int take_over(struct datapath *dp, char **error)
 	if (err)
 		return explain(error, err, "taking over the data path: %s", strerror(-err));
 	hops_adopt(dp);
-	hooks_adopt(dp);
+	take_hooks(dp);
 	return 0;
 }
 
