@@ -143,7 +143,7 @@ static void sample(struct text *t, const struct metric *m, const struct subject 
 		add(t, ",pool=\"%s\"", u->pool->cfg->name);
 	if (m->level == BACKEND)
 		add(t, ",backend=\"%s\"", u->backend->cfg->text);
-	add(t, "%s %.17g\n", m->level >= SERVICE ? "}" : "", m->value(u));
+	add(t, "%s %.16g\n", m->level >= SERVICE ? "}" : "", m->value(u));
 }
 
 static void sample_pool(struct text *t, const struct metric *m, struct subject *u,

@@ -221,6 +221,9 @@ static enum outcome config_text(struct txn *t, const char *what)
 
 	if (!n)
 		return tell(t->answer, OUT_REACHED, "the configuration is in force already");
+	if (txn_flag(t, "dry_run"))
+		return tell(t->answer, OUT_REACHED, "%zu change%s, none made (dry run)", n,
+			    n == 1 ? "" : "s");
 	return tell(t->answer, OUT_REACHED, "configuration %s: %zu change%s", what, n,
 		    n == 1 ? "" : "s");
 }

@@ -126,6 +126,8 @@ static enum outcome moved_text(struct txn *t, const char *what)
 
 	if (!n)
 		return tell(t->answer, OUT_REACHED, "nothing to %s: all was so already", what);
+	if (txn_flag(t, "dry_run"))
+		return tell(t->answer, OUT_REACHED, "would move %s (dry run: nothing did)", first);
 	if (n == 1)
 		return tell(t->answer, OUT_REACHED, "%s", first);
 	return tell(t->answer, OUT_REACHED, "%s, and %zu more in the same step", first, n - 1);

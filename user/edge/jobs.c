@@ -304,6 +304,29 @@ static bool nothing_to_do(struct job *job)
 	return true;
 }
 
+/* A name that is new and nothing here answers to is a mistake; one that was there and went is
+ * waited for. */
+static bool names_missing_interface(struct job *job, const struct world *next)
+{
+	const struct daemon *d = job->jobs->daemon;
+
+	for (size_t i = 0; is_configuration(job) && i < next->config->n_interfaces; i++) {
+		const struct cfg_interface *f = &next->config->interfaces[i];
+		bool known = net_link_named(d->net, f->name) != NULL;
+
+		for (size_t k = 0; k < d->world->config->n_interfaces && !known; k++)
+			known = !strcmp(d->world->config->interfaces[k].name, f->name);
+		if (known)
+			continue;
+		json_array_clear(job->answer.changes);
+		tell(&job->answer, OUT_BAD_REQUEST,
+		     "%s:%u: interfaces[%zu]: '%s': no such interface here",
+		     body_text(job, "file") ?: "request", f->line, i, f->name);
+		return true;
+	}
+	return false;
+}
+
 static void one_revision(struct job *job)
 {
 	const char *name = body_text(job, "service");
@@ -319,7 +342,10 @@ static void one_revision(struct job *job)
 
 static void go_on(struct job *job, struct txn *t)
 {
-	if (nothing_to_do(job)) {
+	if (t->next && names_missing_interface(job, t->next)) {
+		txn_rollback(t);
+		finish(job);
+	} else if (nothing_to_do(job)) {
 		txn_rollback(t);
 		one_revision(job);
 		finish(job);

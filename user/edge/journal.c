@@ -123,9 +123,12 @@ static void put(struct journal *j, enum store_table table, int64_t number, json_
 
 static void log_event(const struct event *e, const char *sentence)
 {
-	log_info("%s%s%s%s%s%s%s", e->service ? e->service : "", e->pool ? "/" : "",
-		 e->pool ? e->pool : "", e->backend ? "/" : "", e->backend ? e->backend : "",
-		 e->service ? ": " : "", sentence);
+	bool wrong = !strcmp(e->kind, "problem") && strncmp(sentence, "over: ", 6);
+
+	log_line(wrong ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s%s%s%s%s%s%s",
+		 e->service ? e->service : "", e->pool ? "/" : "", e->pool ? e->pool : "",
+		 e->backend ? "/" : "", e->backend ? e->backend : "", e->service ? ": " : "",
+		 sentence);
 }
 
 void journal_event(struct journal *j, const struct event *e, const char *format, ...)

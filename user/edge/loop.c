@@ -83,7 +83,7 @@ static void tell_missing(struct daemon *d)
 	daemon_problem(d, PROBLEM_INTERFACE, text[0] ? text : NULL);
 }
 
-static void attach(struct daemon *d)
+static int attach(struct daemon *d)
 {
 	char *error = NULL, text[256];
 	int err = datapath_attach(d->datapath, d->world, d->net, &error);
@@ -96,6 +96,7 @@ static void attach(struct daemon *d)
 		tell_missing(d);
 	}
 	free(error);
+	return err;
 }
 
 static bool has_wildcard(const struct world *w)
@@ -349,10 +350,25 @@ static int start_traffic(struct daemon *d, char **error)
 	}
 	if (err)
 		return err;
-	attach(d);
+	err = attach(d);
+	if (err == -EBUSY)
+		return explain(error, err, "%s", d->problem[PROBLEM_INTERFACE]);
 	start_close_releases(d);
 	probes_follow(d->probes, d->world);
 	return 0;
+}
+
+/* What this start made and nobody else uses goes again. */
+static void undo_start(struct daemon *d)
+{
+	bool made = d->datapath && !datapath_adopted(d->datapath);
+	char *error = NULL;
+
+	store_close(d->store);
+	datapath_close(d->datapath);
+	if (made && datapath_remove(d->options.bpffs, &error))
+		log_warning("%s", error ? error : d->options.bpffs);
+	free(error);
 }
 
 static int start(struct daemon *d, struct config *config, char **error)
@@ -425,8 +441,10 @@ int daemon_run(const struct options *options, struct config *config)
 	d->loop = uv_default_loop();
 	d->started_ms = wall_ms();
 	err = start(d, config, &error);
-	if (err)
+	if (err) {
+		undo_start(d);
 		return failed(err, error);
+	}
 	watch(d);
 	log_info("ready: %zu services, plan %llu", d->world->config->n_services,
 		 (unsigned long long)d->world->generation);
@@ -436,12 +454,24 @@ int daemon_run(const struct options *options, struct config *config)
 	return 0;
 }
 
+static void remove_vips(struct daemon *d)
+{
+	json_t *meta;
+
+	d->store = store_open(d->loop, d->options.state_dir, store_health, d);
+	meta = d->store ? store_load(d->store, STORE_META, 100) : NULL;
+	vips_remove(d->net, json_object_get(meta, "vips"));
+	if (d->store)
+		store_put(d->store, STORE_META, "vips", NULL);
+	store_close(d->store);
+	json_decref(meta);
+}
+
 int daemon_remove(const struct options *options)
 {
 	struct daemon *d = &the_daemon;
 	char *error = NULL;
 	int fd = -1, err;
-	json_t *meta;
 
 	d->options = *options;
 	d->loop = uv_default_loop();
@@ -452,11 +482,8 @@ int daemon_remove(const struct options *options)
 		err = net_open(&d->net, &error);
 	if (err)
 		return failed(err, error);
-	d->store = store_open(d->loop, options->state_dir, store_health, d);
-	meta = store_load(d->store, STORE_META, 100);
-	vips_remove(d->net, json_object_get(meta, "vips"));
-	store_put(d->store, STORE_META, "vips", NULL);
-	store_close(d->store);
+	if (!access(options->state_dir, F_OK))
+		remove_vips(d);
 	net_close(d->net);
 	log_info("the data path is out of the kernel");
 	return 0;

@@ -126,6 +126,8 @@ int publisher_now(struct publisher *p, char **error)
 	if (err)
 		return err;
 	p->count++;
+	store_put(p->daemon->store, STORE_META, "generation",
+		  json_integer((json_int_t)p->daemon->world->generation));
 	p->dirty = false; /* the plan holds all that is known */
 	grace_start(p);
 	return 0;

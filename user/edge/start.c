@@ -7,14 +7,14 @@
 #include "start.h"
 #include "txn.h"
 
-enum { SERVICES_MAX = CFG_SERVICES_MAX };
+enum { SERVICES_MAX = CFG_SERVICES_MAX, META_MAX = 100 };
 
-static void store_services(struct daemon *d)
+static void load_services(struct daemon *d, const json_t *rows)
 {
-	json_t *rows = store_load(d->store, STORE_SERVICES, SERVICES_MAX), *row;
+	json_t *row;
 	const char *name;
 
-	json_object_foreach(rows, name, row) {
+	json_object_foreach((json_t *)rows, name, row) {
 		struct world_service *s = world_find(d->world, name);
 		struct event e = {.kind = "start", .service = name};
 
@@ -24,7 +24,31 @@ static void store_services(struct daemon *d)
 				"the state of before does not fit the configuration: the file "
 				"lost a pool or backend that it names");
 	}
-	json_decref(rows);
+}
+
+/* What is in force now is what a later start must find, after a reboot too. */
+static void store_services(struct daemon *d, const json_t *rows)
+{
+	for (size_t i = 0; i < d->world->config->n_services; i++) {
+		const char *name = d->world->services[i].cfg->name;
+		json_t *now = service_saved(&d->world->services[i]);
+
+		if (json_equal(now, json_object_get(rows, name)))
+			json_decref(now);
+		else
+			store_put(d->store, STORE_SERVICES, name, now);
+	}
+}
+
+/* A generation never repeats, not after a reboot either: a new data path goes on in the next
+ * thousand, so that what was published last and not written does no harm. */
+static uint64_t next_thousand(struct daemon *d)
+{
+	json_t *meta = store_load(d->store, STORE_META, META_MAX);
+	json_int_t last = json_integer_value(json_object_get(meta, "generation"));
+
+	json_decref(meta);
+	return last > 0 ? ((uint64_t)last / 1000 + 1) * 1000 - 1 : 0;
 }
 
 /* What the store believed, to compare with what the kernel does. */
@@ -62,14 +86,17 @@ void start_recall(struct daemon *d)
 {
 	bool adopted = datapath_adopted(d->datapath);
 	struct event e = {.kind = "start"};
-	json_t *believed;
+	json_t *rows = store_load(d->store, STORE_SERVICES, SERVICES_MAX), *believed;
 
-	store_services(d);
+	d->world->generation = adopted ? 0 : next_thousand(d);
+	load_services(d, rows);
 	believed = all_shares(d->world);
 	if (adopted) {
 		datapath_recall(d->datapath, d->world);
 		tell_differences(d, believed);
 	}
+	store_services(d, rows);
+	json_decref(rows);
 	json_decref(believed);
 	e.generation = d->world->generation;
 	if (adopted)
