@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
 #include <string.h>
 
 #include "geometry.h"
@@ -7,7 +8,8 @@
 enum {
 	LOCAL_ADDRESSES = 64, /* what ":443" may stand for */
 	SHARE_WORDS = ZDD_SHARE_UNITS / 8,
-	TABLE_BYTES_LEAST = 4 << 20,
+	LEAST_WORDS = (4 << 20) / 8,
+	AMPLE_WORDS = (64 << 20) / 8,
 };
 
 /* What a configuration asks for at once. */
@@ -20,15 +22,29 @@ static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
 	return value < least ? least : value > most ? most : value;
 }
 
+/* Words of the pool's tables, both families. -> 0 when memory is out: the least will have to do. */
 static uint64_t words_of(const struct cfg_pool *pool)
 {
-	uint64_t slots = 1000 * pool->n_backends;
+	struct table_backend *list = calloc(pool->n_backends + 1, sizeof(*list));
+	uint64_t words = 0;
 
-	/* Weights can ask for the largest table of either family. */
-	for (size_t i = 0; i < pool->n_backends; i++)
-		if (pool->backends[i].weight != pool->backends[0].weight)
-			slots = ZDD_TABLE_MAX;
-	return 2 * (clamp(slots * 4, 1021, ZDD_TABLE_MAX) / 4 + 1);
+	for (int v4 = 0; v4 < 2 && list; v4++) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < pool->n_backends; i++)
+			if (zdd_addr_is_v4(&pool->backends[i].addr) == v4)
+				list[n++].weight = pool->backends[i].weight;
+		words += (table_size(list, n) + 3) / 4;
+	}
+	free(list);
+	return words;
+}
+
+/* Four times what is asked for; where that is a lot, twice and some more: a plan that changes every
+ * table needs twice. */
+static uint64_t ample(uint64_t words)
+{
+	return words < AMPLE_WORDS ? 4 * words : 2 * (words + AMPLE_WORDS);
 }
 
 static void add_listeners(struct demand *d, const struct cfg_listener *list, size_t n)
@@ -78,7 +94,7 @@ void geometry_for(const struct config *config, struct zdd_geometry *g)
 	g->hops = (uint32_t)clamp(2 * d.backends, 1024, most);
 	/* A backend may have a TCP and a UDP door; half of the ways stay free. */
 	g->door_buckets = (g->listeners + 2 * g->backends) * 2 / ZDD_DOOR_WAYS;
-	g->table_words = (uint32_t)clamp(4 * d.table_words, TABLE_BYTES_LEAST / 8, 1u << 28);
+	g->table_words = (uint32_t)clamp(ample(d.table_words), LEAST_WORDS, 1u << 28);
 	g->share_words = (uint32_t)(SHARE_WORDS * clamp(4 * d.split, 64, 4096));
 	g->cohorts = (uint32_t)clamp(4 * d.cohorts, 4 * ZDD_COHORTS_PER_SERVICE, 1u << 22);
 	g->tcp_buckets = buckets_for(config->flows_tcp);

@@ -131,13 +131,14 @@ static uint16_t answer(const struct turn *turns, const uint16_t *owners, uint32_
 int table_fill(const struct table_backend *b, size_t n, uint16_t *slots, uint32_t size)
 {
 	struct turn *turns = turns_make(b, n);
-	uint16_t *owners = malloc(2 * size * sizeof(*owners)), *takers = owners + size;
+	uint16_t *owners = malloc(2 * size * sizeof(*owners)), *takers;
 	uint32_t n_takers;
 	int err = -ENOMEM;
 
 	if (!turns || !owners)
 		goto out;
 	fill_all(turns, n, owners, size);
+	takers = owners + size;
 	n_takers = list_takers(turns, owners, size, takers);
 	for (uint32_t i = 0; i < size; i++) {
 		uint16_t owner = answer(turns, owners, size, i, takers, n_takers);

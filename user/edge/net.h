@@ -46,6 +46,9 @@ const struct net_link *net_link(const struct net *, uint32_t ifindex);
 size_t net_local_addresses(const struct net *, const struct zdd_addr **out);
 bool net_is_local(const struct net *, const struct zdd_addr *);
 
+/* Somebody has a tc filter at the interface's clsact, or that cannot be told. */
+bool net_has_filters(uint32_t ifindex);
+
 /* The way to an address. */
 struct net_path {
 	uint32_t ifindex; /* the device that frames leave through; below a VLAN device */
