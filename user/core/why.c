@@ -9,20 +9,14 @@
 #include "share.h"
 #include "view.h"
 
-static const char *place(const struct world_pool *p, const struct world_backend *b)
-{
-	static _Thread_local char text[ZDD_NAME_MAX + ENDPOINT_TEXT + 2];
-
-	snprintf(text, sizeof(text), "%s/%s", p->cfg->name, b->cfg->text);
-	return text;
-}
-
 static void why_backend(const struct world_service *s, const struct world_pool *p,
 			const struct world_backend *b, const struct numbers *n, json_t *list)
 {
 	struct backend_numbers now = n->backend(n->context, b->object);
-	const char *at = place(p, b), *takes;
+	char at[ZDD_NAME_MAX + ENDPOINT_TEXT + 2];
+	const char *takes;
 
+	snprintf(at, sizeof(at), "%s/%s", p->cfg->name, b->cfg->text);
 	takes = backend_takes_new(s, p, b) ? "takes new flows" : "takes no new flows";
 	if (b->admin != ADMIN_READY)
 		json_say(list, "%s %s: a person put it in %s; %llu flows are still open", at, takes,

@@ -88,6 +88,11 @@ int privileges_drop(void);
 /* Everything from an accepted configuration to the end of the process. Returns what to exit with
  * (DESIGN 6). loop.c */
 int daemon_run(const struct options *, struct config *);
+/* loop.c: puts programs where the configuration wants them (-EBUSY: another zddd has an interface);
+ * the signals, timers and netlink events of the running daemon; the store's state as a problem. */
+int daemon_attach(struct daemon *);
+void daemon_watch(struct daemon *);
+void daemon_store_health(void *context, const char *trouble);
 /* A whole file with a NUL behind it, or NULL with *error one line. */
 char *read_file(const char *path, size_t *len, char **error);
 /* --remove: the data path, the managed addresses. */
