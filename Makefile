@@ -61,15 +61,18 @@ tests-ready: # what tools/test runs; builds what it can, fails when not all
 
 build-all: $(programs) $(B)/libcore.a $(skeleton)
 
+# One word a step; `make V=1` shows the commands.
+quiet = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
+
 # The same core three ways: for the programs, for the unit tests, for the fuzzers.
 define core_variant
 $(1)/core/%.o: user/core/%.c
 	@mkdir -p $$(@D)
-	$(2) $(c_flags) $$(call pkg_of,--cflags $(core_pkgs)) $(3) -c $$< -o $$@
+	$$(call quiet,CC)$(2) $(c_flags) $$(call pkg_of,--cflags $(core_pkgs)) $(3) -c $$< -o $$@
 $(1)/libcore.a: $(core_src:user/core/%.c=$(1)/core/%.o)
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(call quiet,AR)ar rcs $$@ $$^
 endef
 $(eval $(call core_variant,$(B),$$(CC),$$(CFLAGS)))
 $(eval $(call core_variant,$(B)/san,$$(CC),$$(sanitize)))
@@ -77,27 +80,27 @@ $(eval $(call core_variant,$(B)/fuzz,$$(CLANG),$$(sanitize) -fsanitize=fuzzer-no
 
 $(B)/edge/%.o: user/edge/%.c | $(skeleton)
 	@mkdir -p $(@D)
-	$(CC) $(c_flags) $(call pkg_of,--cflags $(packages)) $(CFLAGS) -I$(B) -c $< -o $@
+	$(call quiet,CC)$(CC) $(c_flags) $(call pkg_of,--cflags $(packages)) $(CFLAGS) -I$(B) -c $< -o $@
 $(B)/ctl/%.o: user/ctl/%.c
 	@mkdir -p $(@D)
-	$(CC) $(c_flags) $(call pkg_of,--cflags libcurl jansson smartcols) $(CFLAGS) -c $< -o $@
+	$(call quiet,CC)$(CC) $(c_flags) $(call pkg_of,--cflags libcurl jansson smartcols) $(CFLAGS) -c $< -o $@
 
 $(B)/zddd: $(edge_src:user/%.c=$(B)/%.o) $(B)/libcore.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs $(filter-out smartcols,$(packages))) -lm -o $@
+	$(call quiet,LD)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs $(filter-out smartcols,$(packages))) -lm -o $@
 $(B)/zddctl: $(ctl_src:user/%.c=$(B)/%.o) $(B)/libcore.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs libcurl smartcols $(core_pkgs)) -lm -o $@
+	$(call quiet,LD)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs libcurl smartcols $(core_pkgs)) -lm -o $@
 
 $(B)/zddctl.bash: $(B)/zddctl
-	$< --completion bash >$@
+	$(call quiet,GEN)$< --completion bash >$@
 
 # -g is for BTF; the DWARF beside it is not carried along.
 $(B)/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(bpf_flags) -c $< -o $@.tmp -MF $(@:.o=.d) -MT $@
-	llvm-strip -g $@.tmp
+	$(call quiet,BPF)$(CLANG) $(bpf_flags) -c $< -o $@.tmp -MF $(@:.o=.d) -MT $@
+	$(call quiet,STRIP)llvm-strip -g $@.tmp
 	@mv $@.tmp $@
 $(B)/%.skel.h: $(B)/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $*_bpf >$@.tmp
+	$(call quiet,GEN)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.tmp
 	@mv $@.tmp $@
 
 # --- tests and checks
@@ -105,26 +108,26 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 unit_bin := $(unit_src:tests/unit/%.c=$(B)/unit/%)
 fuzz_bin := $(fuzz_src:tests/fuzz/%.c=$(B)/fuzz/%)
 
-# A directory of tests that builds more brings a .mk file, which adds to build-lab or build-unit.
-include $(wildcard tests/*/*.mk)
+# A directory of tests or tools that builds more brings a .mk file, which adds to build-lab or build-unit.
+include $(wildcard tests/*/*.mk tools/*/*.mk)
 build-lab: build-all
 build-unit: $(unit_bin)
 build-fuzz: $(fuzz_bin)
 
 $(B)/unit/%: tests/unit/%.c $(B)/san/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(c_flags) $(native) $(sanitize) $< $(B)/san/libcore.a \
+	$(call quiet,CC)$(CC) $(c_flags) $(native) $(sanitize) $< $(B)/san/libcore.a \
 		$(call pkg_of,--cflags --libs $(core_pkgs)) -lm -MF $@.d -MT $@ -o $@
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/libcore.a
 	@mkdir -p $(@D)
-	$(CLANG) $(c_flags) $(native) $(sanitize) -fsanitize=fuzzer $< $(B)/fuzz/libcore.a \
+	$(call quiet,CC)$(CLANG) $(c_flags) $(native) $(sanitize) -fsanitize=fuzzer $< $(B)/fuzz/libcore.a \
 		$(call pkg_of,--cflags --libs $(core_pkgs)) -lm -MF $@.d -MT $@ -o $@
 
 # Loads every program and prints what the verifier says; see tools/budget.
 build-budget: $(B)/budget $(B)/zdd.bpf.o
 $(B)/budget: tools/budget.c
 	@mkdir -p $(@D)
-	$(CC) $(c_flags) $(CFLAGS) $< $(call pkg_of,--cflags --libs libbpf) -MF $@.d -MT $@ -o $@
+	$(call quiet,CC)$(CC) $(c_flags) $(CFLAGS) $< $(call pkg_of,--cflags --libs libbpf) -MF $@.d -MT $@ -o $@
 
 deps: ## install the Debian packages that are missing (root)
 	@tools/deps

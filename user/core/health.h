@@ -10,11 +10,12 @@ enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
 
 struct health {
 	enum health_state state;
-	uint16_t streak;      /* equal results in a row that speak against `state` (or for it, while unknown) */
+	uint16_t
+		streak; /* equal results in a row that speak against `state` (or for it, while unknown) */
 	bool last_ok;
-	uint64_t since_ms;    /* wall clock of the last change of state */
-	uint64_t checked_ms;  /* wall clock of the last result, 0: never */
-	char last_error[96];  /* of the last failed probe, shown to people; "" after a success */
+	uint64_t since_ms;   /* wall clock of the last change of state */
+	uint64_t checked_ms; /* wall clock of the last result, 0: never */
+	char last_error[96]; /* of the last failed probe, shown to people; "" after a success */
 };
 
 struct cfg_health;
