@@ -3,7 +3,7 @@
 import pytest
 
 from lablib.lab import vip
-from lablib.peers import assert_clean
+from lablib.peers import assert_clean, pools_of
 from lablib.proc import wait_for
 
 SOURCE_PORT = 40000
@@ -23,15 +23,17 @@ def wide(make_lab):
 
 
 def serve(lab, attach="tc", **more):
-    service = lab.service(idle={"udp": "1s", "tcp": "2h"}, **more)
+    """With v6 clients told apart by their whole address; the default is the /64."""
+    service = lab.service(idle={"udp": "1s", "tcp": "2h"}, sticky_prefix={"v6": 128}, **more)
     config = lab.config(attach, {"web": service}, flows={"tcp": 10000, "udp": 300000})
     return lab.daemon(config).wait_healthy()
 
 
 def ask_all(lab, daemon, clients, family=4):
     """{client: (backend, pool)}, asked with one 5-tuple each, after the flows of before are over."""
-    wait_for(lambda: sum(p["flows_active"] for p in daemon.get()["pools"]) == 0, 30,
-             "UDP flows are idle and forgotten")
+    wait_for(lambda: daemon.open_flows() == 0, 30, "UDP flows are idle")
+    wait_for(lambda: sum(p["flows_active"] for p in daemon.get()["pools"]) == 0, 10,
+             "UDP flows are forgotten")
     load = lab.load("udp", vip(family), flows=100, sources=clients, total=clients, log=True,
                     source_port=SOURCE_PORT)
     assert_clean(load.result(), clients)
@@ -129,3 +131,13 @@ def test_share_of_tcp_equals_share_of_udp(wide):
     load = wide.load("new", vip(4), flows=50, sources=2000, total=4000, log=True)
     assert_clean(load.result(), 4000)
     assert all(row.pool == udp[row.host][1] for row in load.rows())
+
+
+def test_clients_of_one_v6_prefix_are_one_cohort(lab):
+    """The default: a client changes its address within its /64 all day."""
+    daemon = lab.daemon(lab.config("tc")).wait_healthy()
+    daemon.ctl("set", "share", "web", "green=50%")
+    result = lab.load("new", vip(6), flows=20, sources=1000, total=1000).result()
+    assert_clean(result, 1000)
+    assert len(pools_of(result)) == 1
+    assert len(result["backends"]) == 2

@@ -39,7 +39,7 @@ class Daemon:
         self.netns = netns or lab.node
         self.name = name
         self.directory = os.path.join(lab.directory, name)
-        self.state = os.path.join(self.directory, "state")
+        self.state_dir = os.path.join(self.directory, "state")
         self.bpffs = os.path.join(names.BPFFS, f"{lab.name}-{name}")
         self.config_path = os.path.join(self.directory, "zdd.yaml")
         self.socket = os.path.join(self.directory, "zddd.sock")
@@ -53,7 +53,7 @@ class Daemon:
             self.start()
 
     def make_state(self):
-        os.makedirs(self.state)
+        os.makedirs(self.state_dir)
 
     def write(self, config):
         """`config` is a dict (written as JSON, which is accepted), or text."""
@@ -64,7 +64,7 @@ class Daemon:
 
     def argv(self, *more):
         return [os.path.join(BUILD, "zddd"), "--config", self.config_path, "--run-dir", self.directory,
-                "--state-dir", self.state, "--bpffs", self.bpffs, *more]
+                "--state-dir", self.state_dir, "--bpffs", self.bpffs, *more]
 
     def start(self, wait=True, under=()):
         """`under` is a command to run it by, such as strace; `proc` is that command then."""
@@ -110,6 +110,14 @@ class Daemon:
     def state(self):
         """Of the whole node: {"generation", "state", "problems", "interfaces", "services"}."""
         return self.ctl("ls").data
+
+    def open_flows(self, name="web"):
+        """Counted now; `flows_active` is what the last walk found, about a second ago.
+
+        What has ended lingers for late packets and is listed as closing or reset.
+        """
+        conns = self.ctl("conns", name, "--limit", 200_000)["conns"]
+        return sum(c["state"] in ("established", "udp") for c in conns)
 
     def history(self, service="web"):
         return self.ctl("history", service)["releases"]

@@ -94,7 +94,8 @@ class Load:
             with open(self.status_path, encoding="ascii") as file:
                 return json.load(file)
         except FileNotFoundError:
-            return {"requests": 0, "flows": 0, "failed": 0, "answered": 0}
+            return {"requests": 0, "flows": 0, "failed": 0, "answered": 0,
+                    "failures": {"refused": 0}}
 
     def running_well(self):
         assert self.proc.running(), f"load ended by itself: {self.proc.tail()}{self.proc.out()}"
