@@ -43,6 +43,18 @@ enum outcome tell(struct answer *a, enum outcome o, const char *format, ...)
 	return a->outcome = o;
 }
 
+json_t *plain_answer(enum outcome outcome, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return json_pack("{s:s, s:i, s:o}", "result", outcome_word(outcome), "exit", outcome,
+			 "text", json_string(text) ?: json_string("not UTF-8"));
+}
+
 /* ---- finding, with the nearest name for those who mistyped ---- */
 
 static enum outcome no_such(struct answer *a, const char *what, const char *name,

@@ -38,6 +38,9 @@ struct answer {
 	bool hopeless;   /* FAILED_SAFE that no waiting will cure */
 };
 
+/* {"result","exit","text"}: an answer that says no more. New reference. */
+json_t *plain_answer(enum outcome, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 struct saved_service {
 	struct world_service *at, copy; /* copy owns its pools */
 };

@@ -18,6 +18,8 @@
 #include "start.h"
 #include "txn.h"
 
+enum { META_MAX = 100 };
+
 static struct daemon the_daemon;
 
 /* ---- start, part by part; each 0 or negative errno with *error one line ---- */
@@ -54,6 +56,7 @@ static int start_datapath(struct daemon *d, struct config *config, char **error)
 static int start_memory(struct daemon *d)
 {
 	char *error = NULL;
+	json_t *meta;
 
 	/* a state directory that cannot be made is a problem of history, not of traffic */
 	if (make_dir(d->options.state_dir, 0700, &error))
@@ -63,8 +66,10 @@ static int start_memory(struct daemon *d)
 	d->journal = d->store ? journal_open(d->store) : NULL;
 	if (!d->journal)
 		return -ENOMEM;
-	d->vips = json_object_get(store_load(d->store, STORE_META, 100), "vips");
-	d->vips = json_is_object(d->vips) ? d->vips : json_object();
+	meta = store_load(d->store, STORE_META, META_MAX);
+	d->vips = json_object_get(meta, "vips");
+	d->vips = json_is_object(d->vips) ? json_incref(d->vips) : json_object();
+	json_decref(meta);
 	return 0;
 }
 
@@ -160,6 +165,7 @@ static void stop(struct daemon *d)
 	journal_close(d->journal);
 	datapath_close(d->datapath);
 	net_close(d->net);
+	json_decref(d->vips);
 	world_free(d->world);
 }
 
@@ -215,7 +221,7 @@ static void remove_vips(struct daemon *d)
 	json_t *meta;
 
 	d->store = store_open(d->loop, d->options.state_dir, daemon_store_health, d);
-	meta = d->store ? store_load(d->store, STORE_META, 100) : NULL;
+	meta = d->store ? store_load(d->store, STORE_META, META_MAX) : NULL;
 	vips_remove(d->net, json_object_get(meta, "vips"));
 	if (d->store)
 		store_put(d->store, STORE_META, "vips", NULL);

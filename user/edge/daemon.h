@@ -93,6 +93,10 @@ int daemon_run(const struct options *, struct config *);
 int daemon_attach(struct daemon *);
 void daemon_watch(struct daemon *);
 void daemon_store_health(void *context, const char *trouble);
+/* The first interface of next that is new and that nothing here answers to, or NULL: a mistake. One
+ * that was there and went is waited for. */
+const struct cfg_interface *daemon_missing_interface(const struct daemon *,
+						     const struct world *next);
 /* A whole file with a NUL behind it, or NULL with *error one line. */
 char *read_file(const char *path, size_t *len, char **error);
 /* --remove: the data path, the managed addresses. */

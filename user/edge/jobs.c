@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,18 +38,6 @@ struct jobs {
 	struct daemon *daemon;
 	struct job *parked;
 };
-
-json_t *plain_answer(enum outcome outcome, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	return json_pack("{s:s, s:i, s:o}", "result", outcome_word(outcome), "exit", outcome,
-			 "text", json_string(text) ?: json_string("not UTF-8"));
-}
 
 static bool body_flag(const struct job *job, const char *key)
 {
@@ -304,27 +291,17 @@ static bool nothing_to_do(struct job *job)
 	return true;
 }
 
-/* A name that is new and nothing here answers to is a mistake; one that was there and went is
- * waited for. */
 static bool names_missing_interface(struct job *job, const struct world *next)
 {
-	const struct daemon *d = job->jobs->daemon;
+	const struct cfg_interface *f =
+		is_configuration(job) ? daemon_missing_interface(job->jobs->daemon, next) : NULL;
 
-	for (size_t i = 0; is_configuration(job) && i < next->config->n_interfaces; i++) {
-		const struct cfg_interface *f = &next->config->interfaces[i];
-		bool known = net_link_named(d->net, f->name) != NULL;
-
-		for (size_t k = 0; k < d->world->config->n_interfaces && !known; k++)
-			known = !strcmp(d->world->config->interfaces[k].name, f->name);
-		if (known)
-			continue;
-		json_array_clear(job->answer.changes);
-		tell(&job->answer, OUT_BAD_REQUEST,
-		     "%s:%u: interfaces[%zu]: '%s': no such interface here",
-		     body_text(job, "file") ?: "request", f->line, i, f->name);
-		return true;
-	}
-	return false;
+	if (!f)
+		return false;
+	json_array_clear(job->answer.changes);
+	tell(&job->answer, OUT_BAD_REQUEST, "%s:%u: interfaces: '%s': no such interface here",
+	     body_text(job, "file") ?: "request", f->line, f->name);
+	return true;
 }
 
 static void one_revision(struct job *job)

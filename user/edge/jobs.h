@@ -27,7 +27,4 @@ void job_start(struct jobs *, const struct verb *, const json_t *body, const cha
 /* Health changed or room became free: parked jobs try again. */
 void jobs_wake(struct jobs *);
 
-/* {"result","exit","text"} of requests that never became a job. */
-json_t *plain_answer(enum outcome, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 #endif

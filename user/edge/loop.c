@@ -111,6 +111,21 @@ int daemon_attach(struct daemon *d)
 	return err;
 }
 
+const struct cfg_interface *daemon_missing_interface(const struct daemon *d,
+						     const struct world *next)
+{
+	for (size_t i = 0; i < next->config->n_interfaces; i++) {
+		const struct cfg_interface *f = &next->config->interfaces[i];
+		bool known = net_link_named(d->net, f->name) != NULL;
+
+		for (size_t k = 0; k < d->world->config->n_interfaces && !known; k++)
+			known = !strcmp(d->world->config->interfaces[k].name, f->name);
+		if (!known)
+			return f;
+	}
+	return NULL;
+}
+
 static bool has_wildcard(const struct world *w)
 {
 	for (size_t i = 0; i < w->config->n_services; i++)
