@@ -92,23 +92,25 @@ ZDD_INLINE int tc_rewrite(struct __sk_buff *skb, const struct zdd_packet *p,
 	return has_cast ? tc_write(skb, p, &r) : tc_write_helped(skb, p, &r);
 }
 
-/* The tag lives beside the packet in tc. */
-ZDD_INLINE int tc_tag(struct __sk_buff *skb, __u16 vlan)
+/* The outer tag lives beside the packet in tc, a second one in the frame. All go. */
+ZDD_INLINE int tc_tag(struct __sk_buff *skb, __u16 tags, __u16 vlan)
 {
-	__u16 present = skb->vlan_present ? skb->vlan_tci : 0;
+	int n = tags / VLAN_TAG + !!skb->vlan_present;
 
-	if (present == vlan)
+	if (n == !!vlan && (!n || (skb->vlan_present && skb->vlan_tci == vlan)))
 		return 0;
-	if (present && bpf_skb_vlan_pop(skb))
-		return -1;
+	for (int i = 0; i <= VLAN_TAGS_MAX && i < n; i++)
+		if (bpf_skb_vlan_pop(skb))
+			return -1;
 	return vlan ? bpf_skb_vlan_push(skb, __builtin_bswap16(TYPE_8021Q), vlan) : 0;
 }
 
-ZDD_INLINE int tc_ethernet(struct __sk_buff *skb, const struct zdd_route *r)
+ZDD_INLINE int tc_ethernet(struct __sk_buff *skb, const struct zdd_packet *p,
+			   const struct zdd_route *r)
 {
 	__u8 *data, *end;
 
-	if (tc_tag(skb, r->vlan))
+	if (tc_tag(skb, p->tags, r->vlan))
 		return -1;
 	data = (__u8 *)(long)skb->data;
 	end = (__u8 *)(long)skb->data_end;
@@ -124,7 +126,8 @@ ZDD_INLINE int tc_drop(struct zdd_out *o, enum zdd_verdict verdict)
 	return TC_ACT_SHOT;
 }
 
-ZDD_INLINE int tc_leave(struct __sk_buff *skb, struct zdd_out *o, const struct zdd_route *r)
+ZDD_INLINE int tc_leave(struct __sk_buff *skb, const struct zdd_packet *p, struct zdd_out *o,
+			const struct zdd_route *r)
 {
 	if (r->exit == EXIT_STACK) {
 		count_note(ZDD_N_VIA_STACK);
@@ -132,7 +135,7 @@ ZDD_INLINE int tc_leave(struct __sk_buff *skb, struct zdd_out *o, const struct z
 	}
 	if (r->exit == EXIT_NEIGH)
 		return bpf_redirect_neigh(r->ifindex, 0, 0, 0);
-	if (tc_ethernet(skb, r))
+	if (tc_ethernet(skb, p, r))
 		return tc_drop(o, ZDD_V_NO_ROOM);
 	if (r->exit == EXIT_PEER)
 		return bpf_redirect_peer(r->ifindex, 0);
@@ -156,7 +159,7 @@ ZDD_INLINE int tc_send(struct __sk_buff *skb, const struct zdd_packet *p, struct
 		return tc_drop(o, ZDD_V_TTL);
 	if (tc_rewrite(skb, p, o, r.exit != EXIT_STACK))
 		return tc_drop(o, ZDD_V_NO_ROOM);
-	return egress ? TC_ACT_UNSPEC : tc_leave(skb, o, &r);
+	return egress ? TC_ACT_UNSPEC : tc_leave(skb, p, o, &r);
 }
 
 ZDD_INLINE int tc_apply(struct __sk_buff *skb, const struct zdd_packet *p, struct zdd_out *o,

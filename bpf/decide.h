@@ -21,7 +21,6 @@ struct zdd_decision {
 };
 
 #define PASS(v) ((struct zdd_decision){COURSE_PASS, ZDD_V_##v})
-#define DROP(v) ((struct zdd_decision){COURSE_DROP, ZDD_V_##v})
 
 /* Before any table is looked at. */
 ZDD_INLINE enum zdd_verdict decide_unparsed(enum zdd_parsed parsed)
@@ -33,20 +32,31 @@ ZDD_INLINE enum zdd_verdict decide_unparsed(enum zdd_parsed parsed)
 	return ZDD_V_NOT_L4;
 }
 
-/* to_door: the destination is a listener's. from_door: the source is a backend's. local: the
- * listener's service is in mode local. */
+/* Why a packet that is ours cannot be sent on: a verdict of DROP, or ZDD_VERDICT_COUNT. */
+ZDD_INLINE enum zdd_verdict decide_shape(const struct zdd_packet *p)
+{
+	if (p->bad_length)
+		return ZDD_V_MALFORMED;
+	return p->first_fragment ? ZDD_V_FRAGMENT : ZDD_VERDICT_COUNT;
+}
+
+/* to_door: the destination is a listener's. from_door: the source is a backend's; whether the
+ * packet is ours then, only its flow can tell. local: the listener's service is in mode local. */
 ZDD_INLINE struct zdd_decision decide_course(const struct zdd_packet *p, int to_door, int from_door,
 					     int local)
 {
+	enum zdd_verdict shape;
+
 	if (!to_door && !from_door)
 		return PASS(NOT_OURS);
-	if (to_door && local && p->proto == PROTO_TCP)
+	if (!to_door)
+		return (struct zdd_decision){COURSE_REPLY, 0};
+	if (local && p->proto == PROTO_TCP)
 		return PASS(LOCAL_MODE);
-	if (p->bad_length)
-		return DROP(MALFORMED);
-	if (p->first_fragment)
-		return DROP(FRAGMENT);
-	return (struct zdd_decision){to_door ? COURSE_FORWARD : COURSE_REPLY, 0};
+	shape = decide_shape(p);
+	if (shape != ZDD_VERDICT_COUNT)
+		return (struct zdd_decision){COURSE_DROP, shape};
+	return (struct zdd_decision){COURSE_FORWARD, 0};
 }
 
 /* What a flow table says about a packet. */

@@ -171,15 +171,25 @@ ZDD_INLINE void flow_find(struct zdd_region r, const struct zdd_key *k, struct z
 		flow_find_in(flow_bucket(r, k->hash, 1), k, hit);
 }
 
-/* Adds state bits and refreshes last-seen; a place that was reused meanwhile is left alone. */
+ZDD_INLINE __u64 meta_touched(__u64 meta, __u16 bits, __u32 now)
+{
+	return ZDD_META(now, ZDD_META_STATE(meta) | bits, ZDD_META_EPOCH(meta));
+}
+
+/* Adds state bits and refreshes last-seen; a place that was reused meanwhile is left alone. Tries
+ * twice: both directions of a flow may come at once, and a lost bit (SYNACK, FIN) would keep the
+ * record half-open or alive for long. */
 ZDD_INLINE void flow_touch(const struct zdd_hit *hit, __u16 bits, __u32 now)
 {
 	__u16 state = ZDD_META_STATE(hit->meta);
+	__u64 was;
 
 	if ((state | bits) == state && now - ZDD_META_SEEN(hit->meta) < geometry.hz / 4)
 		return;
-	__sync_val_compare_and_swap(&hit->flow->meta, hit->meta,
-				    ZDD_META(now, state | bits, ZDD_META_EPOCH(hit->meta)));
+	was = __sync_val_compare_and_swap(&hit->flow->meta, hit->meta,
+					  meta_touched(hit->meta, bits, now));
+	if (was != hit->meta && ZDD_META_EPOCH(was) == ZDD_META_EPOCH(hit->meta))
+		__sync_val_compare_and_swap(&hit->flow->meta, was, meta_touched(was, bits, now));
 }
 
 ZDD_INLINE void flow_free(const struct zdd_hit *hit, __u64 hash)
@@ -340,6 +350,15 @@ ZDD_INLINE void flow_publish(__u32 place, __u64 hash)
 
 	if (b)
 		__sync_lock_test_and_set(&b->tag[place % ZDD_FLOW_WAYS], flow_tag(hash));
+}
+
+/* Gives a claimed place back. */
+ZDD_INLINE void flow_abandon(__u32 place)
+{
+	struct zdd_flow_bucket *b = AT(flow_tags, place / ZDD_FLOW_WAYS);
+
+	if (b)
+		__sync_lock_test_and_set(&b->tag[place % ZDD_FLOW_WAYS], ZDD_TAG_FREE);
 }
 
 /* ---- replies of flows that could not be kept ---- */

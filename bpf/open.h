@@ -225,28 +225,32 @@ ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key 
 {
 	enum zdd_verdict verdict = open_survey(j, key, hit);
 	__u32 place = j->survey.place, tag = j->survey.tag, port = 0, backend;
+	int reclaims = tag != ZDD_TAG_FREE && j->survey.same == NO_PLACE;
 
 	if (verdict != ZDD_V_NEW)
 		return verdict;
 	backend = j->survey.n_taken ? pick_backend(c, &j->survey) : chosen_backend(c);
-	if (backend == ZDD_NONE) {
-		backend = chosen_backend(c);
-		port = open_alias(j, backend, c->id);
-		if (!port)
-			return ZDD_V_REVERSE_TAKEN;
-		count_note(ZDD_N_PORT_REWRITTEN);
-	}
+	/* Before the alias, which must not take this place. */
 	hit->flow =
 		flow_claim(place, tag, j->p.proto == PROTO_UDP ? ZDD_F_UDP : ZDD_F_HALF, j->now);
 	if (!hit->flow)
 		return ZDD_V_FLOW_BUSY;
+	if (backend == ZDD_NONE) {
+		backend = chosen_backend(c);
+		port = open_alias(j, backend, c->id);
+		if (!port) {
+			flow_abandon(place);
+			return ZDD_V_REVERSE_TAKEN;
+		}
+		count_note(ZDD_N_PORT_REWRITTEN);
+	}
 	fill_flow(j, hit->flow, backend, c->id);
 	hit->flow->other = port;
 	hit->place = place;
 	hit->owner = hit->flow->owner;
 	hit->meta = hit->flow->meta;
 	flow_publish(place, key->hash);
-	if (tag != ZDD_TAG_FREE)
+	if (reclaims)
 		count_note(ZDD_N_FLOW_RECLAIMED);
 	count_new(j, c->id, backend);
 	return ZDD_V_NEW;

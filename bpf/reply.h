@@ -54,6 +54,39 @@ ZDD_INLINE void find_reply(const struct zdd_job *j, const struct zdd_key *key, s
 		flow_find(syn ? region_tcp() : region_half(), key, hit);
 }
 
+/* The backend knows this client by another port. What it answers is for the client's own record:
+ * that one counts the handshake and the end. Returns 0 when there is none, else ZDD_F_ALIAS and the
+ * bits by which both records end. */
+ZDD_RARE int reply_alias(struct zdd_job *j, __u32 port, __u32 listener)
+{
+	struct zdd_key key;
+	struct zdd_hit hit;
+
+	if (!j)
+		return 0;
+	key = (struct zdd_key){.client = &j->p.dst, .port = port, .listener = listener};
+	key.hash = zdd_flow_hash(key.client, key.port, j->p.proto, j->seed);
+	find_reply(j, &key, &hit);
+	if (!hit.flow)
+		return 0;
+	reply_flow(j, &hit);
+	j->out.other = port;
+	return ZDD_F_ALIAS |
+	       (ZDD_META_STATE(ONCE(hit.flow->meta)) & (ZDD_F_FIN_C | ZDD_F_FIN_S | ZDD_F_RST));
+}
+
+ZDD_INLINE void reply_found(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	int bits = 0;
+
+	if (ZDD_META_STATE(hit->meta) & ZDD_F_ALIAS)
+		bits = reply_alias(j, hit->flow->other, hit->owner.listener);
+	if (bits)
+		flow_touch(hit, bits, j->now);
+	else
+		reply_flow(j, hit);
+}
+
 ZDD_INLINE void reply(struct zdd_job *j)
 {
 	struct zdd_key key = {.hash = j->hash,
@@ -61,15 +94,18 @@ ZDD_INLINE void reply(struct zdd_job *j)
 			      .port = j->p.dport,
 			      .peer = &j->p.src,
 			      .peer_port = j->p.sport};
+	enum zdd_verdict shape = decide_shape(&j->p);
 	struct zdd_hit hit;
 	__u16 listener;
 
 	find_reply(j, &key, &hit);
-	if (hit.flow)
-		return reply_flow(j, &hit);
-	listener = memo_get(j->hash);
+	listener = hit.flow ? hit.owner.listener : memo_get(j->hash);
 	if (listener == ZDD_NONE)
 		return end_pass(&j->out, ZDD_V_DIRECT);
+	if (shape != ZDD_VERDICT_COUNT)
+		return end_drop(&j->out, shape);
+	if (hit.flow)
+		return reply_found(j, &hit);
 	end_client(j, ZDD_V_REPLY_STATELESS, listener);
 	j->out.link = ZDD_NONE;
 }
