@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Packet cases: tables of steps. A step is a frame and what must become of it; the steps of a case
+ * follow each other on one node. */
+#ifndef ZDD_CASES_H
+#define ZDD_CASES_H
+
+#include "site.h"
+
+enum via {
+	VIA_REDIRECT,
+	VIA_STACK, /* rewritten, but left to the host: MACs, tag, TTL as they were */
+	VIA_NEIGH, /* tc: redirected, the kernel finds the neighbour */
+	VIA_FIB,   /* a reply without state: the host's routes know the client's way */
+};
+
+struct step {
+	/* "@" as `from`: the backend that was chosen; as `to`: the client's address and the port
+	 * that was given it there. */
+	const char *from, *to;
+	struct spec as; /* the rest of the frame */
+	const char *verdict;
+	/* Forwarded: the backend it must reach; several divided by blanks: one of these; "@": the
+	 * one chosen before; "!": one of the pair, but not that one. Answered: whose source it
+	 * gets. Neither: untouched when it passes. */
+	const char *backend, *source;
+	const char *notes; /* counted beside the verdict, divided by blanks, in the list's order */
+	enum via via;
+	bool alias;       /* the client's port is another one at the backend, the same each time */
+	bool port_back;   /* an answer to it, which gets the client's own port again */
+	uint16_t tag;     /* on the frame that leaves (XDP; in tc it lies beside) */
+	bool egress;      /* seen on its way out */
+	bool zero_sum;    /* its UDP checksum comes out as 0 */
+	uint16_t keep_to; /* the step is done for each length from as.keep to this, afresh */
+	void (*before)(struct site *, const struct end *chosen);
+};
+
+struct packet_case {
+	const char *name;
+	const struct step *steps;
+	size_t n;
+	unsigned hooks; /* enum hook bits, 0: all */
+};
+
+struct case_list {
+	const struct packet_case *cases;
+	size_t n;
+};
+
+extern const struct case_list tcp_cases, udp_cases, wire_cases, way_cases, rare_cases;
+
+#define STEPS(array) (array), sizeof(array) / sizeof((array)[0])
+#define CASES(array)                                                                               \
+	{                                                                                          \
+		(array), sizeof(array) / sizeof((array)[0])                                        \
+	}
+
+#endif

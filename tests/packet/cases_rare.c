@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A client's port that is taken at the backend, and tables that are full. */
+#include "cases.h"
+
+#define TO(vip) .from = CLIENT, .to = vip
+#define BACK(b) .from = b, .to = CLIENT
+#define A_SYN .as = {.flags = SYN, .seq = 1000}
+#define A_SYNACK .as = {.flags = SYN | ACK, .seq = 5000, .ack = 1001}
+#define AN_ACK .as = {.flags = ACK, .seq = 1001, .ack = 5001}
+#define U(...) .as = {.proto = UDP, __VA_ARGS__}
+#define ALIASED .port_back = true, .source = TWIN_TOO, .from = TWIN_B, .to = "@"
+
+/* One client port to two listeners that share their only backend (TRAPS 6). */
+static const struct step twins[] = {
+	{TO(TWIN), A_SYN, "new", TWIN_B},
+	{BACK(TWIN_B), A_SYNACK, "reply", .source = TWIN},
+	{TO(TWIN), AN_ACK, "forwarded", TWIN_B},
+	{TO(TWIN_TOO), A_SYN, "new", TWIN_B, .notes = "port_rewritten", .alias = true},
+	{TO(TWIN_TOO), A_SYN, "forwarded", TWIN_B, .alias = true},
+	{ALIASED, A_SYNACK, "reply"},
+	{TO(TWIN_TOO), AN_ACK, "forwarded", TWIN_B, .alias = true},
+	{TO(TWIN), {.flags = ACK, .seq = 1001, .ack = 5001, .data = 8}, "forwarded", TWIN_B},
+	{BACK(TWIN_B), {.flags = ACK, .seq = 5001, .ack = 1009}, "reply", .source = TWIN},
+	{TO(TWIN_TOO),
+	 {.flags = ACK, .seq = 1001, .ack = 5001, .data = 8},
+	 "forwarded",
+	 TWIN_B,
+	 .alias = true},
+	{ALIASED, {.flags = ACK, .seq = 5001, .ack = 1009, .data = 99}, "reply"},
+	{ALIASED, {.flags = FIN | ACK, .seq = 5100, .ack = 1009}, "reply"},
+	{TO(TWIN_TOO),
+	 {.flags = FIN | ACK, .seq = 1009, .ack = 5101},
+	 "forwarded",
+	 TWIN_B,
+	 .alias = true},
+};
+
+static const struct step twins_udp[] = {
+	{TO(TWIN), U(.data = 8), "new", TWIN_B},
+	{TO(TWIN_TOO), U(.data = 8), "new", TWIN_B, .notes = "port_rewritten", .alias = true},
+	{TO(TWIN_TOO), U(.data = 9), "forwarded", TWIN_B, .alias = true},
+	{ALIASED, U(.data = 100), "reply"},
+	{BACK(TWIN_B), U(.data = 100), "reply", .source = TWIN},
+	{ALIASED, U(.data = 100, .check = CHECK_NONE), "reply"},
+};
+
+/* With two backends, the other one; each answer finds its own listener. */
+static const struct step pairs[] = {
+	{TO(PAIR), A_SYN, "new", PAIR_B " " PAIR_B2},
+	{TO(PAIR_TOO), A_SYN, "new", "!"},
+	{.from = "@", .to = CLIENT, A_SYNACK, "reply", .source = PAIR},
+	{.from = "!", .to = CLIENT, A_SYNACK, "reply", .source = PAIR_TOO},
+	{TO(PAIR), AN_ACK, "forwarded", "@"},
+	{TO(PAIR_TOO), AN_ACK, "forwarded", "!"},
+};
+
+static void fill(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	site_fill(s);
+}
+
+static const struct step full[] = {
+	{TO(PAIR), A_SYN, "new", PAIR_B " " PAIR_B2},
+	{TO(WEB), A_SYN, "flow_table_full", WEB_B, .before = fill},
+	{TO(WEB), A_SYN, "flow_table_full", WEB_B},
+	{BACK(WEB_B), A_SYNACK, "reply_stateless", .source = WEB, .via = VIA_FIB},
+	{TO(WEB), AN_ACK, "stray_forwarded", WEB_B},
+	{BACK(WEB_B), {.flags = ACK, .data = 44}, "reply_stateless", .source = WEB, .via = VIA_FIB},
+	{TO(PAIR), A_SYN, "forwarded", "@"}, /* what has a place keeps it */
+	{.from = "@", .to = CLIENT, A_SYNACK, "reply", .source = PAIR},
+	{TO(PAIR), AN_ACK, "forwarded", "@"}, /* no room to move: it stays half-open */
+	{TO(PAIR), {.flags = ACK, .seq = 1001, .ack = 5001, .data = 9}, "forwarded", "@"},
+	{.from = CLIENT, .to = DNS, U(.data = 3), "flow_table_full", DNS_B},
+	{.from = CLIENT, .to = DNS, U(.data = 3), "flow_table_full", DNS_B},
+	{.from = DNS_B,
+	 .to = CLIENT,
+	 U(.data = 3),
+	 "reply_stateless",
+	 .source = DNS,
+	 .via = VIA_FIB},
+	{.from = CLIENT6, .to = WEB6, A_SYN, "flow_table_full", WEB6_B},
+	{.from = WEB6_B,
+	 .to = CLIENT6,
+	 A_SYNACK,
+	 "reply_stateless",
+	 .source = WEB6,
+	 .via = VIA_FIB},
+};
+
+/* The room of flows that were silent for too long is taken for new ones. */
+static void expired(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	site_fill(s);
+	s->memory->listeners[engine_geometry.listeners - 1].idle = 60 * engine_geometry.hz;
+	site_age(s, 61);
+}
+
+static const struct step reclaimed[] = {
+	{TO(WEB), A_SYN, "new", WEB_B},
+	{.from = "198.51.100.7:40001",
+	 .to = WEB,
+	 A_SYN,
+	 "new",
+	 WEB_B,
+	 .notes = "flow_reclaimed",
+	 .before = expired},
+};
+
+static const struct packet_case cases[] = {
+	{"rare: one client port, two listeners, one backend", STEPS(twins)},
+	{"rare: the same in UDP", STEPS(twins_udp)},
+	{"rare: one client port, two listeners, two backends", STEPS(pairs)},
+	{"rare: tables full", STEPS(full)},
+	{"rare: room of expired flows", STEPS(reclaimed)},
+};
+
+const struct case_list rare_cases = CASES(cases);

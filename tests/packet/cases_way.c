@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where packets leave: next hops of all kinds, TTL, the client's way, backends on this host. */
+#include "cases.h"
+
+#define C4 .from = CLIENT, .to = WEB
+#define C6 .from = CLIENT6, .to = WEB6
+#define BACK .from = WEB_B, .to = CLIENT
+#define A_SYN .as = {.flags = SYN, .seq = 1000}
+#define A_SYNACK .as = {.flags = SYN | ACK, .seq = 5000, .ack = 1001}
+
+static void hop_flags(struct site *s, uint16_t flags)
+{
+	struct end web = end_of(WEB_B);
+
+	site_hop(s, &web)->flags = flags;
+}
+
+static void unresolved(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	hop_flags(s, ZDD_H_XDP);
+}
+
+static void on_this_host(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	hop_flags(s, ZDD_H_LOCAL);
+}
+
+static void no_xdp(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	hop_flags(s, ZDD_H_RESOLVED);
+}
+
+static void container(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	hop_flags(s, ZDD_H_RESOLVED | ZDD_H_PEER);
+}
+
+static void tagged(struct site *s, const struct end *chosen)
+{
+	struct end web = end_of(WEB_B);
+
+	(void)chosen;
+	site_hop(s, &web)->vlan = 300;
+}
+
+static void no_hop(struct site *s, const struct end *chosen)
+{
+	struct end web = end_of(WEB_B);
+
+	(void)chosen;
+	site_backend(s, &web)->hop = 0;
+}
+
+static void no_link(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	s->memory->links[zdd_link_slot(1)].ifindex = 0;
+}
+
+#define STACK .notes = "via_stack", .via = VIA_STACK
+
+static const struct step xdp_to_stack[] = {
+	{C4, A_SYN, "new", WEB_B, .before = unresolved, STACK},
+	{C4, {.flags = SYN, .seq = 1000, .vlan = {9}, .ttl = 1}, "forwarded", WEB_B, STACK},
+	{C4, A_SYN, "forwarded", WEB_B, .before = no_xdp, STACK},
+	{C4, A_SYN, "forwarded", WEB_B, .before = on_this_host, STACK},
+	{C4, A_SYN, "forwarded", WEB_B, .before = no_hop, STACK},
+};
+
+static const struct step tc_ways[] = {
+	{C4, A_SYN, "new", WEB_B, .before = unresolved, .via = VIA_NEIGH},
+	{C4, A_SYN, "forwarded", WEB_B, .before = no_xdp},
+	{C4, A_SYN, "forwarded", WEB_B, .before = container},
+	{C4,
+	 {.flags = SYN, .seq = 1000, .ttl = 1},
+	 "forwarded",
+	 WEB_B,
+	 .before = on_this_host,
+	 STACK},
+	{C4, A_SYN, "forwarded", WEB_B, .before = no_hop, STACK},
+};
+
+static const struct step hop_with_tag[] = {
+	{C4, A_SYN, "new", WEB_B, .before = tagged, .tag = 300},
+	{C4, {.flags = SYN, .seq = 1000, .vlan = {9}}, "forwarded", WEB_B, .tag = 300},
+	{C4, {.flags = SYN, .seq = 1000, .vlan = {9, 10}}, "forwarded", WEB_B, .tag = 300},
+	{BACK, {.flags = SYN | ACK, .vlan = {300}}, "reply", .source = WEB, .tag = 9},
+};
+
+static const struct step ttl[] = {
+	{C4, {.flags = SYN, .seq = 1000, .ttl = 1}, "ttl_exceeded"},
+	{C4, {.flags = SYN, .seq = 1000, .ttl = 2}, "forwarded", WEB_B},
+	{C4, {.flags = SYN, .seq = 1000, .ttl = 255}, "forwarded", WEB_B},
+	{BACK, {.flags = SYN | ACK, .ttl = 1}, "ttl_exceeded"},
+	{C6, {.flags = SYN, .seq = 1000, .ttl = 1}, "ttl_exceeded"},
+	{C6, {.flags = SYN, .seq = 1000, .ttl = 2}, "forwarded", WEB6_B},
+	{.from = "198.51.100.7:40009", .to = "203.0.113.99:443", .as = {.ttl = 1}, "not_ours"},
+};
+
+/* Its interface is gone: the host's routes are asked. */
+static const struct step link_lost[] = {
+	{C4, A_SYN, "new", WEB_B},
+	{BACK, A_SYNACK, "reply", .source = WEB, .before = no_link, .via = VIA_FIB},
+	{.from = "192.168.77.7:40000", .to = WEB, A_SYN, "new", WEB_B},
+};
+
+/* Answers of a backend on this host leave through its stack. */
+static const struct step going_out[] = {
+	{C4, A_SYN, "new", WEB_B, .before = on_this_host, STACK},
+	{BACK, A_SYNACK, "reply", .source = WEB, .egress = true, .via = VIA_STACK},
+	{BACK,
+	 {.flags = ACK, .seq = 5001, .data = 1400, .ttl = 1},
+	 "reply",
+	 .source = WEB,
+	 .egress = true,
+	 .via = VIA_STACK},
+	{BACK,
+	 {.flags = ACK, .seq = 6401, .v4_words = 2, .data = 1},
+	 "reply",
+	 .source = WEB,
+	 .egress = true,
+	 .via = VIA_STACK},
+	{C4, A_SYN, "not_ours", .egress = true},
+	{.from = WEB_B, .to = "198.51.100.8:1", A_SYNACK, "direct", .egress = true},
+	{C6, A_SYN, "new", WEB6_B},
+	{.from = WEB6_B,
+	 .to = CLIENT6,
+	 A_SYNACK,
+	 "reply",
+	 .source = WEB6,
+	 .egress = true,
+	 .via = VIA_STACK},
+	{.from = CLIENT, .to = DNS, {.proto = UDP, .data = 9}, "new", DNS_B},
+	{.from = DNS_B,
+	 .to = CLIENT,
+	 {.proto = UDP, .data = 19, .check = CHECK_NONE},
+	 "reply",
+	 .source = DNS,
+	 .egress = true,
+	 .via = VIA_STACK},
+};
+
+static const struct packet_case cases[] = {
+	{"way: left to the host, XDP", STEPS(xdp_to_stack), HOOK_XDP},
+	{"way: hops of all kinds, tc", STEPS(tc_ways), HOOK_TC},
+	{"way: next hop behind a tag", STEPS(hop_with_tag)},
+	{"way: TTL and hop limit", STEPS(ttl)},
+	{"way: client's interface lost", STEPS(link_lost)},
+	{"way: backend on this host", STEPS(going_out)},
+};
+
+const struct case_list way_cases = CASES(cases);

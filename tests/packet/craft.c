@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "craft.h"
+
+struct end end_of(const char *text)
+{
+	struct end end = {.port = 0};
+
+	if (parse_endpoint(text, &end.addr, &end.port)) {
+		fprintf(stderr, "not an endpoint: %s\n", text);
+		abort();
+	}
+	return end;
+}
+
+/* ---- writing ---- */
+
+static void put(struct frame *f, const void *bytes, size_t n)
+{
+	if (f->len + n > FRAME_MAX)
+		abort();
+	memcpy(f->bytes + f->len, bytes, n);
+	f->len += n;
+}
+
+static void put8(struct frame *f, unsigned v)
+{
+	put(f, &(uint8_t){(uint8_t)v}, 1);
+}
+
+static void put16(struct frame *f, unsigned v)
+{
+	put8(f, v >> 8 & 255);
+	put8(f, v & 255);
+}
+
+static void put32(struct frame *f, uint32_t v)
+{
+	put16(f, v >> 16);
+	put16(f, v & 0xffff);
+}
+
+static void put_n(struct frame *f, unsigned v, size_t n)
+{
+	while (n--)
+		put8(f, v);
+}
+
+static void set16(struct frame *f, size_t at, unsigned v)
+{
+	f->bytes[at] = (uint8_t)(v >> 8);
+	f->bytes[at + 1] = (uint8_t)v;
+}
+
+/* ---- summing, RFC 1071, one byte pair after the other ---- */
+
+static uint32_t sum_bytes(const uint8_t *p, size_t n)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		sum += i & 1 ? p[i] : (uint32_t)p[i] << 8;
+		if (sum > 0xffff)
+			sum -= 0xffff;
+	}
+	return sum;
+}
+
+static uint32_t sum_add(uint32_t a, uint32_t b)
+{
+	return (a + b) % 0xffff ? (a + b) % 0xffff : (a + b ? 0xffff : 0);
+}
+
+static uint32_t pseudo(const uint8_t *src, const uint8_t *dst, size_t n, unsigned proto, size_t len)
+{
+	uint32_t sum = sum_add(sum_bytes(src, n), sum_bytes(dst, n));
+
+	sum = sum_add(sum, proto);
+	sum = sum_add(sum, (uint32_t)len >> 16);
+	return sum_add(sum, len & 0xffff);
+}
+
+/* ---- building ---- */
+
+static bool is_v6(const struct spec *s)
+{
+	return !zdd_addr_is_v4(&s->from.addr);
+}
+
+static unsigned proto_of(const struct spec *s)
+{
+	return s->proto ? s->proto : TCP;
+}
+
+static size_t l4_size(const struct spec *s)
+{
+	return proto_of(s) == TCP ? 20u + 4u * s->tcp_words : 8;
+}
+
+static size_t ext_size(const struct spec *s)
+{
+	size_t n = is_v6(s) && (s->fragment || s->atomic) ? 8 : 0;
+
+	for (const char *e = s->ext; is_v6(s) && e && *e; e++)
+		n += *e >= 'a' ? 8 : 16;
+	return n;
+}
+
+static void put_ethernet(const struct spec *s, struct frame *f)
+{
+	put(f, s->dmac, 6);
+	put(f, s->smac, 6);
+	for (unsigned i = 0; i < 2; i++)
+		if (s->vlan[i]) {
+			put16(f, i == 0 && s->ad ? 0x88a8 : 0x8100);
+			put16(f, s->vlan[i]);
+		}
+	put16(f, s->type ? s->type : is_v6(s) ? 0x86dd : 0x0800);
+}
+
+static void put_v4(const struct spec *s, struct frame *f)
+{
+	size_t at = f->len, header = 20 + 4u * s->v4_words;
+
+	put8(f, 0x40 | (s->ihl ? s->ihl : header / 4));
+	put8(f, 0x10);
+	put16(f, (unsigned)(header + l4_size(s) + s->data + s->total_off));
+	put16(f, 0x1234);
+	put16(f, s->fragment);
+	put8(f, s->ttl ? s->ttl : 64);
+	put8(f, s->l4 ? s->l4 : proto_of(s));
+	put16(f, 0);
+	put(f, s->from.addr.b + 12, 4);
+	put(f, s->to.addr.b + 12, 4);
+	put_n(f, 1, 4u * s->v4_words);
+	set16(f, at + 10, 0xffff & ~sum_bytes(f->bytes + at, header));
+}
+
+static unsigned ext_type(char c)
+{
+	switch (c | 0x20) {
+	case 'h':
+		return 0;
+	case 'r':
+		return 43;
+	default:
+		return 60;
+	}
+}
+
+static unsigned after_ext(const struct spec *s, const char *e)
+{
+	if (e && *e)
+		return ext_type(*e);
+	return s->l4 ? s->l4 : proto_of(s);
+}
+
+static void put_v6(const struct spec *s, struct frame *f)
+{
+	bool fragment = s->fragment || s->atomic;
+
+	put32(f, 0x60012345);
+	put16(f, (unsigned)(ext_size(s) + l4_size(s) + s->data + s->total_off));
+	put8(f, fragment ? 44 : after_ext(s, s->ext));
+	put8(f, s->ttl ? s->ttl : 64);
+	put(f, s->from.addr.b, 16);
+	put(f, s->to.addr.b, 16);
+	if (fragment) {
+		put8(f, after_ext(s, s->ext));
+		put8(f, 0);
+		put16(f, s->fragment);
+		put32(f, 77);
+	}
+	for (const char *e = s->ext; e && *e; e++) {
+		put8(f, after_ext(s, e + 1));
+		put8(f, *e < 'a');
+		put_n(f, 0, *e < 'a' ? 14 : 6);
+	}
+}
+
+static void put_tcp(const struct spec *s, struct frame *f)
+{
+	put32(f, s->seq);
+	put32(f, s->ack);
+	put8(f, (s->doff ? s->doff : 5u + s->tcp_words) << 4);
+	put8(f, s->flags);
+	put32(f, 0x20000000); /* window, checksum */
+	put16(f, 0);
+	put_n(f, 1, 4u * s->tcp_words);
+}
+
+static void put_udp(const struct spec *s, struct frame *f)
+{
+	put16(f, (unsigned)(8 + s->data + s->udp_off));
+	put16(f, 0);
+}
+
+static void put_data(const struct spec *s, struct frame *f)
+{
+	if (s->data >= 2)
+		put16(f, s->word);
+	for (unsigned i = s->data >= 2 ? 2 : 0; i < s->data; i++)
+		put8(f, i * 7 + 1);
+}
+
+static void set_check(const struct spec *s, struct frame *f, size_t l4)
+{
+	size_t n = is_v6(s) ? 16 : 4, length = l4_size(s) + s->data;
+	size_t field = l4 + (proto_of(s) == TCP ? 16 : 6);
+	uint32_t sum =
+		pseudo(s->from.addr.b + 16 - n, s->to.addr.b + 16 - n, n, proto_of(s), length);
+
+	if (s->check == CHECK_NONE)
+		return;
+	if (s->check == CHECK_PARTIAL) {
+		set16(f, field, sum);
+		return;
+	}
+	sum = 0xffff & ~sum_add(sum, sum_bytes(f->bytes + l4, length));
+	if (s->check == CHECK_WRONG)
+		sum ^= 0x0101;
+	set16(f, field, !sum && proto_of(s) == UDP ? 0xffff : sum);
+}
+
+void craft(const struct spec *s, struct frame *f)
+{
+	size_t l4;
+
+	memset(f, 0, sizeof(*f));
+	put_ethernet(s, f);
+	if (is_v6(s))
+		put_v6(s, f);
+	else
+		put_v4(s, f);
+	l4 = f->len;
+	put16(f, s->from.port);
+	put16(f, s->to.port);
+	if (proto_of(s) == TCP)
+		put_tcp(s, f);
+	else
+		put_udp(s, f);
+	put_data(s, f);
+	set_check(s, f, l4);
+	put_n(f, 0xee, s->trailer);
+	if (s->keep && s->keep < f->len)
+		f->len = s->keep;
+}
+
+/* ---- looking from outside ---- */
+
+struct seen {
+	const uint8_t *src, *dst, *l4;
+	size_t addr_len, length;
+	unsigned proto;
+	bool l3_good, whole;
+};
+
+static unsigned at16(const uint8_t *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+static struct seen see_v4(const uint8_t *h, size_t n)
+{
+	struct seen s = {.src = h + 12, .dst = h + 16, .addr_len = 4};
+	size_t header, total;
+
+	if (n < 20 || h[0] >> 4 != 4)
+		return s;
+	header = (h[0] & 15) * 4u;
+	total = at16(h + 2);
+	if (header < 20 || total < header || total > n || at16(h + 6) & 0x3fff)
+		return s;
+	s.proto = h[9];
+	s.l4 = h + header;
+	s.length = total - header;
+	s.l3_good = sum_bytes(h, header) == 0xffff;
+	s.whole = true;
+	return s;
+}
+
+static bool is_ext(unsigned proto)
+{
+	return proto == 0 || proto == 43 || proto == 44 || proto == 60;
+}
+
+static struct seen see_v6(const uint8_t *h, size_t n)
+{
+	struct seen s = {.src = h + 8, .dst = h + 24, .addr_len = 16, .l3_good = true};
+	size_t at = 40, total;
+	unsigned next;
+
+	if (n < 40 || h[0] >> 4 != 6)
+		return s;
+	total = 40 + at16(h + 4);
+	for (s.proto = h[6]; is_ext(s.proto);) {
+		if (at + 8 > n || (s.proto == 44 && at16(h + at + 2) & ~6u))
+			return s;
+		next = h[at];
+		at += s.proto == 44 ? 8 : 8 + h[at + 1] * 8u;
+		s.proto = next;
+	}
+	if (at > total || total > n)
+		return s;
+	s.l4 = h + at;
+	s.length = total - at;
+	s.whole = true;
+	return s;
+}
+
+enum sums frame_sums(const uint8_t *bytes, size_t len)
+{
+	size_t l3 = 14, field;
+	struct seen s;
+
+	while (l3 + 4 <= len && (at16(bytes + l3 - 2) == 0x8100 || at16(bytes + l3 - 2) == 0x88a8))
+		l3 += 4;
+	if (len < l3 + 20)
+		return SUMS_NONE;
+	s = at16(bytes + l3 - 2) == 0x0800 ? see_v4(bytes + l3, len - l3)
+					   : see_v6(bytes + l3, len - l3);
+	if (!s.whole || (s.proto != TCP && s.proto != UDP) ||
+	    s.length < (s.proto == TCP ? 20u : 8u))
+		return SUMS_NONE;
+	if (!s.l3_good)
+		return SUMS_BAD_L3;
+	field = s.proto == TCP ? 16 : 6;
+	if (s.proto == UDP && !at16(s.l4 + field))
+		return SUMS_GOOD;
+	return sum_add(pseudo(s.src, s.dst, s.addr_len, s.proto, s.length),
+		       sum_bytes(s.l4, s.length)) == 0xffff
+		       ? SUMS_GOOD
+		       : SUMS_BAD_L4;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The brain and the frame code compiled natively; what the hooks add to them is done here again, on
+ * a plain buffer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "lookup.h"
+#include "route.h"
+#include "frame.h"
+
+#include "engine.h"
+
+enum { AF_V6 = 10, OUT_IFINDEX = 2 };
+
+static int fib_answer(struct bpf_fib_lookup *f)
+{
+	const struct fib_way *way = &fib_ways[f->family == AF_V6];
+
+	f->ifindex = OUT_IFINDEX;
+	memcpy(f->dmac, way->dmac, 6);
+	memcpy(f->smac, way->smac, 6);
+	return BPF_FIB_LKUP_RET_SUCCESS;
+}
+
+/* One packet at the hook: tag and Ethernet header differ. */
+struct pass {
+	enum hook hook;
+	bool egress;
+	struct frame *f;
+	struct zdd_job *j;
+};
+
+static enum ran_code refuse(struct pass *x, enum zdd_verdict verdict)
+{
+	x->j->out.verdict = verdict;
+	return RAN_DROPPED;
+}
+
+static int rewrite(struct pass *x, int decrement)
+{
+	const struct zdd_packet *p = &x->j->p;
+	const struct zdd_out *o = &x->j->out;
+	struct zdd_rewrite r = {.addr = &o->addr,
+				.port = o->port,
+				.other = o->other,
+				.source = o->action == ACT_TO_CLIENT,
+				.decrement = decrement};
+	__u8 *data = x->f->bytes, *end = data + x->f->len;
+	int partial = x->hook == HOOK_XDP && is_partial(data, end, p);
+
+	if (write_rewrite(data, end, p, &r, partial ? CSUM_PARTIAL : CSUM_WHOLE))
+		return -1;
+	if (!partial)
+		return 0;
+	count_note(ZDD_N_CSUM_COMPLETED);
+	return complete_check(data, end, p->l4, check_offset(p), p->segment);
+}
+
+/* In tc the tag lies beside the frame, where BPF_PROG_TEST_RUN does not show it. */
+static void ethernet(struct pass *x, const struct zdd_route *r)
+{
+	size_t tag = r->vlan && x->hook == HOOK_XDP ? VLAN_TAG : 0, l3 = x->j->p.l3;
+	__u8 head[ETH_HEADER + VLAN_TAG] = {};
+	__u16 type = x->j->p.v6 ? TYPE_V6 : TYPE_V4;
+
+	write_macs(head, r->dmac, r->smac);
+	if (tag) {
+		((be16_at *)(head + 12))->v = __builtin_bswap16(TYPE_8021Q);
+		((be16_at *)(head + 14))->v = __builtin_bswap16(r->vlan);
+	}
+	((be16_at *)(head + 12 + tag))->v = __builtin_bswap16(type);
+	memmove(x->f->bytes + ETH_HEADER + tag, x->f->bytes + l3, x->f->len - l3);
+	memcpy(x->f->bytes, head, ETH_HEADER + tag);
+	x->f->len = x->f->len - l3 + ETH_HEADER + tag;
+}
+
+static void find_route(const struct pass *x, struct zdd_route *r)
+{
+	const struct zdd_packet *p = &x->j->p;
+
+	if (x->egress)
+		r->exit = EXIT_STACK;
+	else if (x->j->out.action == ACT_TO_BACKEND)
+		route_to_backend(&x->j->out, x->hook == HOOK_XDP, r);
+	else
+		route_to_client(0, p, &x->j->out, p->ifindex, r);
+}
+
+static enum ran_code send_on(struct pass *x)
+{
+	struct zdd_route r = {};
+
+	find_route(x, &r);
+	if (r.exit == EXIT_LOST)
+		return refuse(x, ZDD_V_NO_LINK);
+	if (r.exit != EXIT_STACK && x->j->p.ttl <= 1)
+		return refuse(x, ZDD_V_TTL);
+	if (rewrite(x, r.exit != EXIT_STACK))
+		return refuse(x, ZDD_V_NO_ROOM);
+	if (r.exit == EXIT_STACK) {
+		if (!x->egress)
+			count_note(ZDD_N_VIA_STACK);
+		return RAN_PASSED;
+	}
+	if (r.exit != EXIT_NEIGH)
+		ethernet(x, &r);
+	return RAN_SENT;
+}
+
+static enum ran_code apply(struct pass *x)
+{
+	enum ran_code code = RAN_PASSED;
+
+	if (x->j->out.action == ACT_DROP)
+		code = RAN_DROPPED;
+	else if (x->j->out.action != ACT_PASS)
+		code = send_on(x);
+	count_verdict(x->j->out.verdict);
+	return code;
+}
+
+static int native_run(struct engine *e, bool egress, const struct frame *in, struct ran *out)
+{
+	struct zdd_count_row before = counts_sum(&e->memory), after;
+	struct zdd_job j = {};
+	struct pass x = {egress ? HOOK_TC : e->hook, egress, &out->out, &j};
+
+	native_use(&e->memory);
+	native_fib = fib_answer;
+	out->out = *in;
+	job_start(&j);
+	j.p.frame = in->len;
+	j.p.ifindex = 1;
+	j.p.egress = egress;
+	lookup(0, parse_frame(out->out.bytes, out->out.bytes + in->len, &j.p), &j);
+	out->code = apply(&x);
+	after = counts_sum(&e->memory);
+	out->counts = counts_minus(&after, &before);
+	return 0;
+}
+
+void native_engine(struct engine *e, const char *name, enum hook hook)
+{
+	*e = (struct engine){.name = name, .hook = hook, .run = native_run};
+	e->memory.geometry = &engine_geometry;
+#define M(map, type, count) e->memory.map = calloc((size_t)(count), sizeof(type));
+	const struct zdd_geometry *g = &engine_geometry;
+	ZDD_MEMORY(M)
+#undef M
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Runs every case on every engine: packets [ROUNDS], rounds of the random comparison afterwards. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cases.h"
+#include "differ.h"
+
+static const char *const verdict_names[] = {
+#define V(symbol, name, kind, expected, sentence) #name,
+	ZDD_VERDICTS(V)
+#undef V
+};
+static const char *const note_names[] = {
+#define N(symbol, name, expected, sentence) #name,
+	ZDD_NOTES(N)
+#undef N
+};
+
+static const uint8_t client_mac[6] = {2, 0, 0, 0, 0xcc, 1};
+
+static unsigned passed, failed, skipped;
+
+/* A case on its way through one engine. */
+struct run {
+	const struct packet_case *c;
+	struct engine *e;
+	struct site site;
+	size_t step;
+	struct end chosen;   /* port 0: none yet */
+	uint16_t alias_port; /* 0: none yet */
+	char why[512];       /* "": nothing failed */
+};
+
+#define FAIL(r, ...) (snprintf((r)->why, sizeof((r)->why), __VA_ARGS__), false)
+
+/* ---- building what goes in ---- */
+
+static struct end other_of(const struct run *r)
+{
+	struct end one = end_of(PAIR_B), two = end_of(PAIR_B2);
+
+	return zdd_addr_eq(&one.addr, &r->chosen.addr) ? two : one;
+}
+
+static struct end sender_of(const struct run *r, const struct step *s)
+{
+	if (!strcmp(s->from, "@"))
+		return r->chosen;
+	return !strcmp(s->from, "!") ? other_of(r) : end_of(s->from);
+}
+
+static struct end receiver_of(const struct run *r, const struct step *s)
+{
+	struct end end = end_of(strcmp(s->to, "@") ? s->to : CLIENT);
+
+	if (!strcmp(s->to, "@"))
+		end.port = r->alias_port;
+	return end;
+}
+
+static struct spec incoming(const struct run *r, const struct step *s)
+{
+	struct spec in = s->as;
+
+	in.from = sender_of(r, s);
+	in.to = receiver_of(r, s);
+	memcpy(in.smac, client_mac, 6);
+	if (site_backend(&r->site, &in.from))
+		backend_mac(&in.from, in.smac);
+	memcpy(in.dmac, node_mac, 6);
+	return in;
+}
+
+/* ---- what must come out ---- */
+
+static bool says(const char *list, const struct end *end)
+{
+	char text[256], *rest, *word;
+
+	snprintf(text, sizeof(text), "%s", list);
+	for (word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+		struct end one = end_of(word);
+
+		if (zdd_addr_eq(&one.addr, &end->addr) && one.port == end->port)
+			return true;
+	}
+	return false;
+}
+
+/* The backend that the frame must go to; where several may be, the one it went to. */
+static bool find_backend(struct run *r, const struct step *s, const struct frame *out,
+			 struct end *to)
+{
+	struct end went = {.port = 0};
+	size_t l3 = out->bytes[12] == 0x81 ? 18 : 14;
+
+	if (!strcmp(s->backend, "@") || !strcmp(s->backend, "!")) {
+		*to = s->backend[0] == '@' ? r->chosen : other_of(r);
+		return true;
+	}
+	if (!strchr(s->backend, ' ')) {
+		*to = end_of(s->backend);
+	} else {
+		__be32 v4;
+
+		memcpy(&v4, out->bytes + l3 + 16, 4);
+		went.addr = zdd_addr_v4(v4);
+		went.port = (uint16_t)(out->bytes[l3 + 22] << 8 | out->bytes[l3 + 23]);
+		if (!says(s->backend, &went))
+			return FAIL(r, "went to none of %s", s->backend);
+		*to = went;
+	}
+	if (!r->chosen.port)
+		r->chosen = *to;
+	return true;
+}
+
+static bool find_alias(struct run *r, const struct spec *in, const struct frame *out)
+{
+	size_t l4 = (out->bytes[12] == 0x81 ? 18 : 14) + 20;
+	uint16_t port = (uint16_t)(out->bytes[l4] << 8 | out->bytes[l4 + 1]);
+
+	if (!r->alias_port && port != in->from.port)
+		r->alias_port = port;
+	return r->alias_port ? true : FAIL(r, "the client's port was not rewritten");
+}
+
+static void leave(const struct run *r, const struct step *s, struct spec *want)
+{
+	bool xdp = r->e->hook == HOOK_XDP && !s->egress;
+
+	if (s->via == VIA_STACK)
+		return;
+	want->ttl = (want->ttl ? want->ttl : 64) - 1;
+	if (s->via == VIA_NEIGH)
+		return;
+	memset(want->vlan, 0, sizeof(want->vlan));
+	want->vlan[0] = xdp ? s->tag : 0;
+	want->ad = false;
+	memcpy(want->smac, node_mac, 6);
+	if (s->source)
+		memcpy(want->dmac, client_mac, 6);
+	else
+		backend_mac(&want->to, want->dmac);
+	if (s->via == VIA_FIB) {
+		const struct fib_way *way = &fib_ways[!zdd_addr_is_v4(&want->from.addr)];
+
+		memcpy(want->dmac, way->dmac, 6);
+		memcpy(want->smac, way->smac, 6);
+	}
+}
+
+/* Sets want from in; out is only asked where the case leaves the choice to the engine. */
+static bool wanted(struct run *r, const struct step *s, const struct spec *in,
+		   const struct frame *out, struct spec *want)
+{
+	*want = *in;
+	if (s->backend && !find_backend(r, s, out, &want->to))
+		return false;
+	if (s->backend && s->alias) {
+		if (!find_alias(r, in, out))
+			return false;
+		want->from.port = r->alias_port;
+	}
+	if (s->source)
+		want->from = end_of(s->source);
+	if (s->port_back)
+		want->to = end_of(CLIENT);
+	if (s->backend || s->source)
+		leave(r, s, want);
+	if (want->check == CHECK_PARTIAL && (s->backend || s->source))
+		want->check = CHECK_WHOLE;
+	return true;
+}
+
+/* ---- comparing ---- */
+
+static bool check_verdict(struct run *r, const struct step *s, const struct ran *ran)
+{
+	char got[256] = "", notes[256] = "";
+
+	for (size_t i = 0; i < ZDD_VERDICT_COUNT; i++)
+		for (uint64_t n = ran->counts.verdict[i]; n; n--)
+			snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s",
+				 got[0] ? " " : "", verdict_names[i]);
+	if (strcmp(got, s->verdict))
+		return FAIL(r, "verdict %s, not %s", got[0] ? got : "none", s->verdict);
+	for (size_t i = 0; i < ZDD_NOTE_COUNT; i++)
+		if (ran->counts.note[i])
+			snprintf(notes + strlen(notes), sizeof(notes) - strlen(notes), "%s%s",
+				 notes[0] ? " " : "", note_names[i]);
+	if (strcmp(notes, s->notes ? s->notes : ""))
+		return FAIL(r, "notes '%s', not '%s'", notes, s->notes ? s->notes : "");
+	return true;
+}
+
+static enum ran_code code_of(const struct step *s)
+{
+	if (s->backend || s->source)
+		return s->via == VIA_STACK ? RAN_PASSED : RAN_SENT;
+	for (size_t i = 0; i < ZDD_VERDICT_COUNT; i++) {
+#define V(symbol, name, kind, expected, sentence)                                                  \
+	if (i == ZDD_V_##symbol && !strcmp(s->verdict, #name))                                     \
+		return #kind[0] == 'P' ? RAN_PASSED : RAN_DROPPED;
+		ZDD_VERDICTS(V)
+#undef V
+	}
+	return RAN_DROPPED;
+}
+
+static bool check_bytes(struct run *r, const struct frame *got, const struct frame *want)
+{
+	size_t i = 0;
+
+	if (got->len != want->len)
+		return FAIL(r, "%zu bytes, not %zu", got->len, want->len);
+	while (i < got->len && got->bytes[i] == want->bytes[i])
+		i++;
+	if (i < got->len)
+		return FAIL(r, "byte %zu of %zu is %02x, not %02x", i, got->len, got->bytes[i],
+			    want->bytes[i]);
+	return true;
+}
+
+static bool check_ran(struct run *r, const struct step *s, const struct spec *in,
+		      const struct ran *ran)
+{
+	static const char *const codes[] = {"passed", "dropped", "redirected"};
+	struct frame want;
+	struct spec spec;
+
+	if (!check_verdict(r, s, ran))
+		return false;
+	if (ran->code != code_of(s))
+		return FAIL(r, "%s, not %s", codes[ran->code], codes[code_of(s)]);
+	if (ran->code == RAN_DROPPED)
+		return true;
+	if (!wanted(r, s, in, &ran->out, &spec))
+		return false;
+	craft(&spec, &want);
+	if (!check_bytes(r, &ran->out, &want))
+		return false;
+	if ((s->backend || s->source) && frame_sums(ran->out.bytes, ran->out.len) != SUMS_GOOD)
+		return FAIL(r, "a checksum is wrong");
+	return true;
+}
+
+/* Finds a payload for which the outgoing checksum is computed as 0. */
+static void make_zero_sum(struct run *r, const struct step *s, struct spec *in)
+{
+	struct frame unknown = {.len = 0}, f;
+	struct spec want;
+
+	for (uint32_t word = 0; word < 0x10000; word++) {
+		in->word = (uint16_t)word;
+		if (!wanted(r, s, in, &unknown, &want))
+			return;
+		craft(&want, &f);
+		if (!memcmp(f.bytes + (zdd_addr_is_v4(&want.from.addr) ? 40 : 60), "\xff\xff", 2))
+			return;
+	}
+}
+
+static bool run_frame(struct run *r, const struct step *s, uint16_t keep)
+{
+	struct spec spec = incoming(r, s);
+	struct frame in;
+	struct ran ran = {.code = RAN_PASSED};
+	int err;
+
+	if (s->zero_sum)
+		make_zero_sum(r, s, &spec);
+	spec.keep = keep;
+	craft(&spec, &in);
+	err = r->e->run(r->e, s->egress, &in, &ran);
+	if (err == -ENOTSUP)
+		return true;
+	if (err)
+		return FAIL(r, "BPF_PROG_TEST_RUN: %s", strerror(-err));
+	return check_ran(r, s, &spec, &ran);
+}
+
+static bool run_step(struct run *r, const struct step *s)
+{
+	if (s->before)
+		s->before(&r->site, &r->chosen);
+	if (!s->keep_to)
+		return run_frame(r, s, s->as.keep);
+	for (uint16_t keep = s->as.keep; keep <= s->keep_to; keep++)
+		if (!run_frame(r, s, keep)) {
+			size_t n = strlen(r->why);
+
+			snprintf(r->why + n, sizeof(r->why) - n, " (cut to %u)", keep);
+			return false;
+		}
+	return true;
+}
+
+/* ---- cases ---- */
+
+/* What an engine chose freely, every engine must choose. */
+struct choice {
+	struct end chosen;
+	uint16_t alias_port;
+	const char *by;
+};
+
+static void agree(struct run *r, struct choice *choice)
+{
+	if (!choice->by) {
+		*choice = (struct choice){r->chosen, r->alias_port, r->e->name};
+		return;
+	}
+	if (choice->chosen.port != r->chosen.port ||
+	    !zdd_addr_eq(&choice->chosen.addr, &r->chosen.addr) ||
+	    choice->alias_port != r->alias_port)
+		(void)FAIL(r, "chose otherwise than %s", choice->by);
+}
+
+static void run_case(const struct packet_case *c, struct engine *e, struct choice *choice)
+{
+	struct run r = {.c = c, .e = e};
+
+	site_make(&r.site, &e->memory, 0x1234567);
+	while (r.step < c->n && run_step(&r, &c->steps[r.step]))
+		r.step++;
+	if (!r.why[0])
+		agree(&r, choice);
+	if (r.why[0])
+		printf("not ok %s, %s: step %zu, %s > %s: %s\n", c->name, e->name, r.step + 1,
+		       r.step < c->n ? c->steps[r.step].from : "",
+		       r.step < c->n ? c->steps[r.step].to : "", r.why);
+	else
+		printf("ok %s, %s\n", c->name, e->name);
+	passed += !r.why[0];
+	failed += !!r.why[0];
+	site_free(&r.site);
+}
+
+static void run_list(const struct case_list *list, struct engine *engines)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct packet_case *c = &list->cases[i];
+		struct choice choice = {.by = NULL};
+
+		for (size_t k = 0; k < ENGINES; k++)
+			if (!engines[k].skip && (!c->hooks || c->hooks & engines[k].hook))
+				run_case(c, &engines[k], &choice);
+	}
+}
+
+static void say_skipped(const struct engine *engines)
+{
+	for (size_t k = 0; k < ENGINES; k++)
+		if (engines[k].skip) {
+			printf("ok engine %s # SKIP %s\n", engines[k].name, engines[k].skip);
+			skipped++;
+		}
+}
+
+int main(int argc, char **argv)
+{
+	const struct case_list *lists[] = {&tcp_cases, &udp_cases, &wire_cases, &way_cases,
+					   &rare_cases};
+	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+	struct engine *engines = engines_open();
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		run_list(lists[i], engines);
+	differ_all(engines, rounds, seed, &passed, &failed);
+	say_skipped(engines);
+	engines_close();
+	printf("# %u passed, %u failed, %u skipped\n", passed, failed, skipped);
+	return failed || !passed;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "site.h"
+
+/* clang-format off */
+#define POOL(backends) "    health: {type: none}\n    live: one\n    pools: {one: [" backends "]}\n"
+#define STAYING                                                                                    \
+	"interfaces: [eth0]\nservices:\n"                                                          \
+	"  web:\n    listen: ['" WEB "/tcp', '" WEB6 "/tcp']\n"                                    \
+	POOL("'" WEB_B "', '" WEB6_B "'")                                                          \
+	"  dns:\n    listen: ['" DNS "/udp', '" DNS6 "/udp']\n"                                    \
+	POOL("'" DNS_B "', '" DNS6_B "'")                                                          \
+	"  pair:\n    listen: ['" PAIR "/tcp', '" PAIR "/udp', '"                                  \
+	PAIR_TOO "/tcp', '" PAIR_TOO "/udp']\n"                                                    \
+	POOL("'" PAIR_B "', '" PAIR_B2 "'")                                                        \
+	"  twin:\n    listen: ['" TWIN "/tcp', '" TWIN "/udp', '"                                  \
+	TWIN_TOO "/tcp', '" TWIN_TOO "/udp']\n"                                                    \
+	POOL("'" TWIN_B "'")                                                                       \
+	"  empty:\n    listen: ['" EMPTY "/tcp', '" EMPTY6 "/tcp']\n    live: one\n"              \
+	"    pools: {one: [], two: ['10.0.9.9:1', '[fd00:9::9]:1']}\n"                             \
+	"  local:\n    listen: ['" LOCAL "/tcp']\n    forward: local\n    live: one\n"           \
+	"    pools: {one: ['127.0.0.1:8080']}\n"
+#define LAST(port) "  leaving:\n    listen: ['203.0.113.30:" port "/tcp']\n" POOL("'" LEAVING_B "'")
+
+/* clang-format on */
+const char site_config[] = STAYING LAST("443");
+const char site_config_less[] = STAYING LAST("80");
+
+const uint8_t node_mac[6] = {2, 0, 0, 0, 0xaa, 1};
+
+static void must(bool held, const char *what, const char *why)
+{
+	if (held)
+		return;
+	fprintf(stderr, "site: %s: %s\n", what, why ? why : "");
+	exit(2);
+}
+
+void backend_mac(const struct end *backend, uint8_t mac[6])
+{
+	const uint8_t *b = backend->addr.b;
+
+	memcpy(mac, (uint8_t[]){2, 0, 0, b[13], b[14], b[15]}, 6);
+}
+
+static void wipe(struct zdd_memory *m, uint64_t seed)
+{
+	const struct zdd_geometry *g = &engine_geometry;
+
+#define M(name, type, count) memset(m->name, 0, (size_t)(count) * sizeof(type));
+	ZDD_MEMORY(M)
+#undef M
+	m->desk->geometry = *g;
+	m->desk->flow_seed = seed;
+}
+
+static void set_hops(const struct site *s)
+{
+	struct zdd_memory *m = s->memory;
+
+	for (uint32_t i = 0; i < engine_geometry.backends; i++) {
+		struct zdd_backend *b = &m->backends[i];
+		struct end end = {b->addr, ntohs(b->port)};
+		struct zdd_hop *h = &m->hops[i + 1];
+
+		if (!(b->flags & ZDD_B_USED) || b->hop || i + 1 >= engine_geometry.hops)
+			continue;
+		*h = (struct zdd_hop){.ifindex = 2, .flags = ZDD_H_RESOLVED | ZDD_H_XDP};
+		backend_mac(&end, h->dmac);
+		memcpy(h->smac, node_mac, 6);
+		b->hop = (uint16_t)(i + 1);
+	}
+}
+
+static void publish(struct site *s)
+{
+	char *error = NULL;
+	int slot = planner_compile(s->planner, s->world, NULL, 0, &error);
+
+	must(slot >= 0, "compile", error);
+	set_hops(s);
+	s->world->generation = planner_publish(s->planner, (unsigned)slot, 0);
+	planner_settled(s->planner, s->world->generation);
+}
+
+void site_apply(struct site *s, const char *text)
+{
+	struct config *config = NULL;
+	struct world *next = NULL;
+	char *error = NULL;
+	int err = config_parse("site", text, strlen(text), &config, &error);
+
+	must(!err, "config", error);
+	err = world_make(config, s->world, &next, &error);
+	must(!err, "world", error);
+	world_free(s->world);
+	s->world = next;
+	publish(s);
+}
+
+void site_make(struct site *s, struct zdd_memory *m, uint64_t seed)
+{
+	struct zdd_link *link = &m->links[zdd_link_slot(1)];
+
+	*s = (struct site){.memory = m, .seed = seed};
+	wipe(m, seed);
+	must(!planner_make(m, &s->planner), "planner", NULL);
+	link->ifindex = 1;
+	link->flags = ZDD_H_XDP;
+	memcpy(link->mac, node_mac, 6);
+	site_apply(s, site_config);
+}
+
+void site_free(struct site *s)
+{
+	planner_free(s->planner);
+	world_free(s->world);
+}
+
+static struct world_backend *world_backend_at(struct site *s, const struct end *end)
+{
+	for (size_t i = 0; i < s->world->config->n_services; i++)
+		for (size_t k = 0; k < s->world->services[i].pools[0].cfg->n_backends; k++) {
+			struct world_backend *b = &s->world->services[i].pools[0].backends[k];
+
+			if (zdd_addr_eq(&b->cfg->addr, &end->addr) && b->cfg->port == end->port)
+				return b;
+		}
+	return NULL;
+}
+
+void site_down(struct site *s, const struct end *end)
+{
+	struct world_backend *b = world_backend_at(s, end);
+
+	must(b, "no such backend", NULL);
+	b->health.state = HEALTH_DOWN;
+	publish(s);
+}
+
+struct zdd_backend *site_backend(const struct site *s, const struct end *end)
+{
+	for (uint32_t i = 0; i < engine_geometry.backends; i++) {
+		struct zdd_backend *b = &s->memory->backends[i];
+
+		if (b->flags & ZDD_B_USED && zdd_addr_eq(&b->addr, &end->addr) &&
+		    b->port == htons(end->port))
+			return b;
+	}
+	return NULL;
+}
+
+struct zdd_hop *site_hop(const struct site *s, const struct end *end)
+{
+	const struct zdd_backend *b = site_backend(s, end);
+
+	must(b, "no such backend", NULL);
+	return &s->memory->hops[b->hop];
+}
+
+/* ---- flows ---- */
+
+void site_age(const struct site *s, uint32_t seconds)
+{
+	uint32_t n = ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(&engine_geometry);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t meta = s->memory->flow_recs[i].meta;
+		uint32_t seen = ZDD_META_SEEN(meta) - seconds * engine_geometry.hz;
+
+		s->memory->flow_recs[i].meta =
+			ZDD_META(seen, ZDD_META_STATE(meta), ZDD_META_EPOCH(meta));
+	}
+}
+
+static uint32_t newest_seen(const struct site *s)
+{
+	uint32_t n = ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(&engine_geometry), newest = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (s->memory->flow_recs[i].meta)
+			newest = ZDD_META_SEEN(s->memory->flow_recs[i].meta);
+	return newest;
+}
+
+/* Strangers are of the last listener, whose flows never expire, and were seen just now. */
+void site_fill(const struct site *s)
+{
+	uint32_t n = ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(&engine_geometry);
+	uint16_t last = (uint16_t)(engine_geometry.listeners - 1);
+	uint32_t now = newest_seen(s);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t *tag = &s->memory->flow_tags[i / ZDD_FLOW_WAYS].tag[i % ZDD_FLOW_WAYS];
+
+		if (*tag != ZDD_TAG_FREE)
+			continue;
+		*tag = ZDD_TAG_FIRST + 1;
+		s->memory->flow_recs[i].meta = ZDD_META(now, ZDD_F_UDP, 1);
+		s->memory->flow_recs[i].owner.listener = last;
+	}
+	s->memory->listeners[last].idle = ~0u;
+}
+
+void site_clear_flows(const struct site *s)
+{
+	const struct zdd_geometry *g = &engine_geometry;
+
+	memset(s->memory->flow_tags, 0, ZDD_FLOW_BUCKETS(g) * sizeof(struct zdd_flow_bucket));
+	memset(s->memory->flow_recs, 0,
+	       ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(g) * sizeof(struct zdd_flow));
+	memset(s->memory->memo, 0, ZDD_MEMO_SLOTS * sizeof(struct zdd_memo));
+}

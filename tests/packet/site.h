@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The node that packet cases meet: a configuration compiled by the daemon's own planner into an
+ * engine's memory, with next hops and a link as the daemon would have resolved them. */
+#ifndef ZDD_SITE_H
+#define ZDD_SITE_H
+
+#include "engine.h"
+#include "plan.h"
+
+struct site {
+	struct zdd_memory *memory;
+	struct planner *planner;
+	struct world *world;
+	uint64_t seed;
+};
+
+extern const char site_config[];      /* the usual one */
+extern const char site_config_less[]; /* the same without the listener LEAVING */
+
+/* Clears the memory and publishes site_config as generation 1. */
+void site_make(struct site *, struct zdd_memory *, uint64_t seed);
+void site_free(struct site *);
+/* Publishes another configuration as the next generation; flows stay. */
+void site_apply(struct site *, const char *text);
+/* The backend of this address is down from now on, by a new plan. */
+void site_down(struct site *, const struct end *backend);
+
+struct zdd_backend *site_backend(const struct site *, const struct end *backend); /* or NULL */
+struct zdd_hop *site_hop(const struct site *, const struct end *backend);
+/* Flows seem to have been silent for so many more seconds. */
+void site_age(const struct site *, uint32_t seconds);
+/* Every free place of every table is taken by strangers. */
+void site_fill(const struct site *);
+void site_clear_flows(const struct site *);
+
+extern const uint8_t node_mac[6];
+void backend_mac(const struct end *backend, uint8_t mac[6]);
+
+#define CLIENT "198.51.100.7:40000"
+#define CLIENT6 "[2001:db8:100::7]:40000"
+#define WEB "203.0.113.10:443" /* one backend */
+#define WEB6 "[2001:db8::10]:443"
+#define WEB_B "10.0.1.11:8080"
+#define WEB6_B "[fd00:1::11]:8080"
+#define DNS "203.0.113.10:53" /* UDP, one backend */
+#define DNS6 "[2001:db8::10]:53"
+#define DNS_B "10.0.1.53:5353"
+#define DNS6_B "[fd00:1::53]:5353"
+#define PAIR "203.0.113.10:8000" /* TCP and UDP, two backends */
+#define PAIR_TOO "203.0.113.20:8000"
+#define PAIR_B "10.0.2.11:8080"
+#define PAIR_B2 "10.0.2.12:8080"
+#define TWIN "203.0.113.20:443" /* TCP and UDP, one backend under two listeners */
+#define TWIN_TOO "203.0.113.20:8443"
+#define TWIN_B "10.0.3.11:8080"
+#define EMPTY "203.0.113.10:9000" /* no backend */
+#define EMPTY6 "[2001:db8::10]:9000"
+#define LOCAL "203.0.113.10:9100"
+#define LEAVING "203.0.113.30:443" /* not in site_config_less */
+#define LEAVING_B "10.0.4.11:8080"
+
+#endif
