@@ -108,7 +108,8 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 unit_bin := $(unit_src:tests/unit/%.c=$(B)/unit/%)
 fuzz_bin := $(fuzz_src:tests/fuzz/%.c=$(B)/fuzz/%)
 
-# A directory of tests or tools that builds more brings a .mk file, which adds to build-lab or build-unit.
+# A directory of tests or tools that builds more brings a .mk file, which adds to build-lab or
+# build-unit.
 include $(wildcard tests/*/*.mk tools/*/*.mk)
 build-lab: build-all
 build-unit: $(unit_bin)

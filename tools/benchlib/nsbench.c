@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Net nanoseconds of CPU per packet, by BPF_PROG_TEST_RUN: nsbench [ROUNDS [PART-OF-NAME]]
+ *
+ * Prints one JSON object per line. Every round measures every line of the table once, next to an
+ * empty program with the same packets, so that what disturbs the machine disturbs all alike. A line
+ * counts only when each of its packets took the path it is about. */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "prep.skel.h"
+#include "rows.h"
+
+enum {
+	ROUNDS = 7,
+	ROUNDS_MAX = 99,
+	LINES_MAX = 256,
+	FEW_PACKETS = 1 << 19,
+	MANY_PACKETS = 1 << 18, /* each misses the caches; the next round goes on where this ends */
+	NEW_PACKETS = 1 << 17,  /* flows that a fresh table takes without being crowded */
+	TABLE_FLOWS = 4u << BENCH_FLOW_BITS, /* of the fresh scene: twice what is put there */
+	FULL_FLOWS = 5u << (BENCH_FLOW_BITS - 1),
+};
+
+struct line {
+	const struct row *row;
+	enum bench_hook hook;
+	unsigned bits;
+	uint64_t next; /* packets so far: sequence numbers and new flows go on */
+	uint64_t next_flow;
+	double net[ROUNDS_MAX], base[ROUNDS_MAX];
+	char fault[128]; /* why this line does not count */
+};
+
+static struct scene scenes[SCENES];
+static struct line lines[LINES_MAX];
+static unsigned n_lines;
+
+static const char *const hook_names[BENCH_HOOKS] = {"xdp", "tc in", "tc out"};
+
+/* ---- the lines ---- */
+
+static void add_lines(const struct row *row, enum bench_hook hook)
+{
+	const unsigned *bits = flow_sets[row->flows];
+
+	for (; row->hooks & 1u << hook && *bits != NO_BITS && n_lines < LINES_MAX; bits++)
+		lines[n_lines++] = (struct line){.row = row, .hook = hook, .bits = *bits};
+}
+
+static void make_lines(const char *part)
+{
+	for (enum bench_hook hook = 0; hook < BENCH_HOOKS; hook++)
+		for (unsigned i = 0; i < n_rows; i++)
+			if (!part || strstr(rows[i].name, part))
+				add_lines(&rows[i], hook);
+}
+
+/* ---- proof ---- */
+
+static uint32_t expected_action(const struct line *l)
+{
+	if (l->row->verdict == ZDD_V_NOT_OURS)
+		return l->hook == BENCH_XDP ? 2 : (uint32_t)-1; /* XDP_PASS, TC_ACT_UNSPEC */
+	if (l->hook == BENCH_TC_OUT)
+		return (uint32_t)-1;
+	return l->hook == BENCH_XDP ? 4 : 7; /* XDP_REDIRECT, TC_ACT_REDIRECT */
+}
+
+static const char *const verdict_names[] = {
+#define V(symbol, name, kind, expected, sentence) #name,
+	ZDD_VERDICTS(V)
+#undef V
+};
+static const char *const note_names[] = {
+#define N(symbol, name, expected, sentence) #name,
+	ZDD_NOTES(N)
+#undef N
+};
+
+/* slack: how far off is still right. */
+static void check_count(struct line *l, const char *name, uint64_t seen, uint64_t expected,
+			uint64_t slack)
+{
+	uint64_t off = seen > expected ? seen - expected : expected - seen;
+
+	if (off > slack)
+		snprintf(l->fault, sizeof(l->fault), "%s: %llu packets, not %llu", name,
+			 (unsigned long long)seen, (unsigned long long)expected);
+}
+
+static void check(struct line *l, const struct zdd_count_row *delta, const struct run *run,
+		  uint64_t packets)
+{
+	for (unsigned i = 0; i < ZDD_NOTE_COUNT; i++) /* by chance, 1 of 65536 looks partial */
+		check_count(l, note_names[i], delta->note[i], l->row->note & 1u << i ? packets : 0,
+			    packets / 10000);
+	for (unsigned i = 0; i < ZDD_VERDICT_COUNT; i++)
+		check_count(l, verdict_names[i], delta->verdict[i],
+			    i == l->row->verdict ? packets : 0, 0);
+	if (run->action != expected_action(l))
+		snprintf(l->fault, sizeof(l->fault), "the last packet's action was %d",
+			 (int)run->action);
+}
+
+static void subtract(struct zdd_count_row *from, const struct zdd_count_row *what)
+{
+	for (unsigned i = 0; i < ZDD_VERDICT_COUNT; i++)
+		from->verdict[i] -= what->verdict[i];
+	for (unsigned i = 0; i < ZDD_NOTE_COUNT; i++)
+		from->note[i] -= what->note[i];
+}
+
+/* ---- measuring ---- */
+
+static void set_job(struct scene *s, struct line *l)
+{
+	struct bench_job *job = &s->prep->bss->job;
+
+	frame_template(job, l->row->kind, l->row->packet);
+	job->next = l->next;
+	job->flow_bits = l->bits;
+	job->flow_base = 0;
+	if (!opens_flows(l->row))
+		return;
+	job->flow_bits = 26; /* every packet another flow, none of those that are open */
+	job->flow_base = BENCH_FLOWS;
+	job->next = l->next_flow & ((1u << 26) - 1);
+}
+
+/* Two runs of the same packets, through the empty program and through ours. */
+static int measure_run(struct scene *s, struct line *l, uint32_t packets, double *base,
+		       double *ours)
+{
+	struct run run = {.repeat = packets};
+	struct zdd_count_row before, after;
+	int err;
+
+	set_job(s, l);
+	err = scene_run(s, l->hook, true, &run);
+	if (err)
+		return err;
+	*base = (double)run.cpu_ns;
+	set_job(s, l);
+	before = scene_counts(s);
+	err = scene_run(s, l->hook, false, &run);
+	if (err)
+		return err;
+	*ours = (double)run.cpu_ns;
+	after = scene_counts(s);
+	subtract(&after, &before);
+	check(l, &after, &run, packets);
+	l->next += packets;
+	l->next_flow += packets;
+	return 0;
+}
+
+static uint32_t packets_of(const struct line *l)
+{
+	if (opens_flows(l->row))
+		return NEW_PACKETS;
+	return l->bits ? MANY_PACKETS : FEW_PACKETS;
+}
+
+static int measure(struct line *l, unsigned round)
+{
+	struct scene *s = &scenes[l->row->scene];
+	uint32_t packets = packets_of(l);
+	double base, ours;
+	int err;
+
+	if (opens_flows(l->row)) {
+		scene_clear_new(s, l->row->kind);
+		scene_fill_new(s, l->row->kind, l->row->new_fill);
+	}
+	base = ours = 0;
+	err = measure_run(s, l, packets, &base, &ours);
+	if (opens_flows(l->row))
+		scene_clear_new(s, l->row->kind);
+	l->base[round] = base / packets;
+	l->net[round] = (ours - base) / packets;
+	return err;
+}
+
+static int measure_all(unsigned rounds)
+{
+	int err = 0;
+
+	for (unsigned round = 0; round <= rounds && !err; round++)
+		for (unsigned scene = 0; scene < SCENES; scene++) {
+			scene_turn_on(&scenes[scene]);
+			for (unsigned i = 0; i < n_lines && !err; i++)
+				if (lines[i].row->scene == scene) /* round 0 warms up */
+					err = measure(&lines[i], round ? round - 1 : 0);
+		}
+	return err;
+}
+
+/* ---- telling ---- */
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print_figures(const char *name, double *values, unsigned n)
+{
+	qsort(values, n, sizeof(*values), ascending);
+	printf(", \"%s\": {\"median\": %.1f, \"min\": %.1f, \"max\": %.1f}", name, values[n / 2],
+	       values[0], values[n - 1]);
+}
+
+static void print_line(struct line *l, unsigned rounds)
+{
+	const char *table = l->row->scene == SCENE_FULL ? "full" : "fresh";
+
+	printf("{\"hook\": \"%s\", \"case\": \"%s\", \"table\": \"%s\", \"flows\": %u",
+	       hook_names[l->hook], l->row->name, table, opens_flows(l->row) ? 0 : 1u << l->bits);
+	print_figures("net_ns", l->net, rounds);
+	print_figures("empty_ns", l->base, rounds);
+	if (l->fault[0])
+		printf(", \"fault\": \"%s\"", l->fault);
+	printf("}\n");
+}
+
+/* ---- */
+
+static int prepare(struct prep_bpf *prep)
+{
+	static const enum fill fills[SCENES] = {FILL_NONE, FILL_LIVE};
+	int err = 0;
+
+	for (unsigned i = 0; i < SCENES && !err; i++) {
+		fprintf(stderr, "nsbench: opening %u flows (table %u of %u)\n",
+			BENCH_KINDS * BENCH_FLOWS, i + 1, SCENES);
+		err = scene_open(&scenes[i], prep, i == SCENE_FULL ? FULL_FLOWS : TABLE_FLOWS);
+		if (!err)
+			err = scene_populate(&scenes[i], fills[i]);
+	}
+	return err;
+}
+
+static void stay_on_one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : ROUNDS;
+	struct prep_bpf *prep;
+	int err;
+
+	if (rounds < 1 || rounds > ROUNDS_MAX)
+		return 2;
+	make_lines(argc > 2 ? argv[2] : NULL);
+	stay_on_one_cpu();
+	prep = prep_bpf__open_and_load();
+	err = prep ? prepare(prep) : -errno;
+	if (!err)
+		err = measure_all(rounds);
+	if (err)
+		fprintf(stderr, "nsbench: %s\n", strerror(-err));
+	for (unsigned i = 0; i < n_lines && err != -ENOMEM; i++) {
+		print_line(&lines[i], rounds);
+		err = lines[i].fault[0] ? -EIO : err;
+	}
+	for (unsigned i = 0; i < SCENES; i++)
+		if (scenes[i].dp.bpf)
+			scene_close(&scenes[i]);
+	prep_bpf__destroy(prep);
+	return err != 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A data path of the bench: the daemon's own programs and memory, attached nowhere. */
+#ifndef SCENE_H
+#define SCENE_H
+
+#include <stdbool.h>
+
+#include "bench.h"
+#include "datapath_int.h"
+
+struct prep_bpf;
+
+enum bench_hook { BENCH_XDP, BENCH_TC_IN, BENCH_TC_OUT, BENCH_HOOKS };
+
+/* Kinds of flows, as in bench_job.kind. */
+enum bench_kind { TCP4, TCP6, UDP4, UDP6 };
+
+static inline bool kind_v6(enum bench_kind kind)
+{
+	return kind & 1;
+}
+
+static inline bool kind_tcp(enum bench_kind kind)
+{
+	return kind < UDP4;
+}
+
+enum fill { FILL_NONE, FILL_LIVE, FILL_EXPIRED };
+
+struct scene {
+	struct datapath dp;
+	struct prep_bpf *prep;
+	__u16 *peers; /* by kind and flow, as prep's; copied there when the scene is on */
+};
+
+struct run {
+	uint32_t repeat;
+	uint32_t action; /* of the last packet */
+	uint32_t length; /* of the last packet */
+	uint64_t cpu_ns; /* of this thread, so that waiting does not count */
+};
+
+/* Room for `flows` TCP and as many UDP flows. 0, or negative errno with a line on stderr. */
+int scene_open(struct scene *, struct prep_bpf *, uint32_t flows);
+void scene_close(struct scene *);
+
+/* Opens BENCH_FLOWS flows of every kind by packets, then fills what is left of all regions. */
+int scene_populate(struct scene *, enum fill);
+/* From now on prep gives this scene's packets. */
+void scene_turn_on(struct scene *);
+
+/* The region where new flows of this kind go. */
+void scene_clear_new(struct scene *, enum bench_kind);
+void scene_fill_new(struct scene *, enum bench_kind, enum fill);
+
+/* run->repeat packets of prep's job through the program of this hook, `empty`: through an empty one.
+ * 0 or negative errno. */
+int scene_run(struct scene *, enum bench_hook, bool empty, struct run *);
+/* Sums over CPUs. */
+struct zdd_count_row scene_counts(const struct scene *);
+
+#endif
