@@ -93,7 +93,7 @@ static void change(struct daemon *d, struct request *r)
 		return;
 	}
 	if (r->too_large) {
-		request_answer(r, 413,
+		request_answer(r, 0,
 			       plain_answer(OUT_BAD_REQUEST,
 					    "%s: the request is larger than "
 					    "%zu MiB",
