@@ -32,9 +32,7 @@ def pytest_runtest_makereport(item, call):
             report.sections += [(f"{name} said", text) for name, text in lab.logs()]
 
 
-@pytest.fixture
-def make_lab():
-    """A function that makes labs; see lablib.lab.Shape for what it takes."""
+def _labs():
     made = []
 
     def make(**shape):
@@ -47,6 +45,18 @@ def make_lab():
     for lab in reversed(made):
         _alive.remove(lab)
         lab.close()
+
+
+@pytest.fixture
+def make_lab():
+    """A function that makes labs; see lablib.lab.Shape for what it takes."""
+    yield from _labs()
+
+
+@pytest.fixture(scope="module")
+def make_shared_lab():
+    """The same for a lab that the tests of a module share."""
+    yield from _labs()
 
 
 @pytest.fixture

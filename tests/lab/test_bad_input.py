@@ -7,7 +7,6 @@ import socket
 import pytest
 
 from lablib.daemon import Daemon
-from lablib.lab import Lab
 from lablib.proc import run
 
 BASE = """\
@@ -184,16 +183,15 @@ RAW = {
     "unknown-version": ("GET", "/v2/state", b"", 404),
     "wrong-method": ("DELETE", "/v1/services/web", b"", 405),
     "deep-json": ("POST", "/v1/flip", b"[" * 100_000, 400),
-    "ten-megabytes": ("POST", "/v1/flip", b'{"targets": "' + b"x" * (10 << 20) + b'"}', 400),
+    "ten-megabytes": ("POST", "/v1/flip", b'{"targets": "' + b"x" * (10 << 20) + b'"}', 413),
 }
 
 
 @pytest.fixture(scope="module")
-def lab():
-    made = Lab(pools={"blue": 2, "green": 1})
+def lab(make_shared_lab):
+    made = make_shared_lab(pools={"blue": 2, "green": 1})
     made.start_backends()
-    yield made
-    made.close()
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,11 @@ HOOKS = ["tc", "xdp"]
 HOST_PORT = 2222
 
 
-@pytest.fixture(params=HOOKS)
-def attached(lab, request):
+@pytest.fixture(scope="module", params=HOOKS)
+def attached(make_shared_lab, request):
     """A lab with zdd attached, flows on it, and a service of the node itself on port 2222."""
+    lab = make_shared_lab()
+    lab.start_backends()
     host = Backend("host", "none", lab.node, "cl", NODE4, NODE6, HOST_PORT)
     host.server = Ledgerd(lab, host)
     host.server.wait_ready()
@@ -35,9 +37,8 @@ def test_tcp_to_the_node_itself(attached, address):
 @pytest.mark.parametrize("address", [VIP4, VIP6])
 def test_other_port_of_the_vip_is_the_nodes(attached, address):
     """An sshd that listens on every address is still there on the VIP."""
-    with attached.node.entered():
-        server = plain.socket.create_server((address, 2223), family=plain._family(address))
-    client = plain.connect(attached.client, address, 2223)
+    server, port = plain.listen(attached.node, address)
+    client = plain.connect(attached.client, address, port)
     peer = server.accept()[0]
     client.sendall(b"hello")
     assert plain.read_exactly(peer, 5) == b"hello"
@@ -56,11 +57,11 @@ def test_ping(attached, address, size):
 def test_udp_in_fragments(attached, address):
     """9 000 bytes through an MTU of 1 500, there and back."""
     netns = attached.pools["blue"][0].netns if address.startswith("10.20") else attached.node
-    server = plain.udp(netns, address, 5353)
+    server = plain.udp(netns, address)
     client = plain.udp(attached.client, plain_any(address))
     for number in range(20):
         data = plain.pattern(8900 + number)
-        client.sendto(data, (address, 5353))
+        client.sendto(data, (address, server.getsockname()[1]))
         got, source = server.recvfrom(65536)
         assert got == data
         server.sendto(got[::-1], source)
@@ -110,9 +111,8 @@ def test_client_to_a_backends_address(attached, family):
 
 def test_backend_calls_out(attached):
     """A connection that a backend opens to the client's network is not taken for a reply."""
-    with attached.client.entered():
-        server = plain.socket.create_server(("10.10.1.2", 7000))
-    s = plain.connect(attached.pools["blue"][0].netns, "10.10.1.2", 7000, "10.20.1.10")
+    server, port = plain.listen(attached.client, "10.10.1.2")
+    s = plain.connect(attached.pools["blue"][0].netns, "10.10.1.2", port, "10.20.1.10")
     peer, address = server.accept()
     assert address == s.getsockname()
     peer.sendall(b"hello")

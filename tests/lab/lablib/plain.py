@@ -19,6 +19,14 @@ def connect(netns, host, port, source=None):
     return s
 
 
+def listen(netns, host):
+    """A listening TCP socket and its port."""
+    with netns.entered():
+        server = socket.create_server((host, 0), family=_family(host))
+    server.settimeout(TIMEOUT)
+    return server, server.getsockname()[1]
+
+
 def udp(netns, host=None, port=0):
     """A UDP socket; bound when an address is given."""
     with netns.entered():
