@@ -260,6 +260,20 @@ void hooks_adopt(struct datapath *dp)
 		closedir(list);
 }
 
+/* Unpinning alone would let a link go some milliseconds later. */
+static void detach_now(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/links/%s", dir, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	bpf_link_detach(fd);
+	close(fd);
+}
+
 void hooks_remove_all(const char *dir)
 {
 	DIR *list = open_links(dir);
@@ -268,10 +282,13 @@ void hooks_remove_all(const char *dir)
 	uint32_t ifindex;
 
 	while (list && (entry = readdir(list))) {
+		if (entry->d_name[0] == '.')
+			continue;
 		if (parse_pin(entry->d_name, &kind, &ifindex) && is_filter(kind))
 			filter_detach(kind == HOOK_FILTER_OUT, ifindex);
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(list), entry->d_name, 0);
+		else
+			detach_now(dir, entry->d_name);
+		unlinkat(dirfd(list), entry->d_name, 0);
 	}
 	if (list)
 		closedir(list);
