@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -18,7 +19,8 @@
 
 enum { HEADERS = 14 + 40 };
 
-static struct zdd_bpf *objects[2]; /* with bpf_cast_to_kern_ctx and without */
+/* With bpf_cast_to_kern_ctx, which kernels before 6.2 lack, and without. */
+static struct zdd_bpf *objects[2];
 
 /* ---- running ---- */
 
@@ -143,37 +145,49 @@ static void stay_on_one_cpu(void)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static const char *prepare(struct zdd_memory memory[2])
+static bool kernel_has_cast(void)
 {
-	const char *skip = geteuid() ? "needs root" : make_namespace();
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = btf && btf__find_by_name_kind(btf, "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) > 0;
 
-	for (int i = 0; i < 2 && !skip; i++) {
-		skip = load(i == 0, &objects[i]);
-		if (!skip)
-			skip = map_all(objects[i], &memory[i]);
-	}
-	return skip;
+	btf__free(btf);
+	return has;
+}
+
+/* Why an object cannot be used; NULL: it can. */
+static const char *prepare(bool cast, struct zdd_bpf **out, struct zdd_memory *memory)
+{
+	const char *skip = "this kernel has no bpf_cast_to_kern_ctx (6.2)";
+
+	if (cast && !kernel_has_cast())
+		return skip;
+	skip = load(cast, out);
+	return skip ? skip : map_all(*out, memory);
 }
 
 void kernel_engines(struct engine e[3])
 {
 	struct zdd_memory memory[2] = {{.geometry = &engine_geometry}};
-	const char *skip;
+	const char *unfit = geteuid() ? "needs root" : make_namespace(), *skip[2] = {unfit, unfit};
 
 	stay_on_one_cpu();
-	skip = prepare(memory);
+	for (int i = 0; i < 2 && !unfit; i++)
+		skip[i] = prepare(i == 0, &objects[i], &memory[i]);
 	e[0] = (struct engine){.name = "xdp", .hook = HOOK_XDP};
 	e[1] = (struct engine){.name = "tc", .hook = HOOK_TC};
 	e[2] = (struct engine){.name = "tc-helpers", .hook = HOOK_TC};
 	for (int i = 0; i < 3; i++) {
-		e[i].skip = skip;
+		/* XDP is the same in both objects. */
+		int k = i == 2 || (i == 0 && skip[0]);
+
+		e[i].skip = skip[k];
 		e[i].run = kernel_run;
-		e[i].memory = memory[i == 2];
-		if (skip)
+		e[i].memory = memory[k];
+		if (skip[k])
 			continue;
-		e[i].fd_in = bpf_program__fd(i ? objects[i == 2]->progs.zdd_tc_in
-					       : objects[0]->progs.zdd_xdp);
-		e[i].fd_out = bpf_program__fd(objects[i == 2]->progs.zdd_tc_out);
+		e[i].fd_in = bpf_program__fd(i ? objects[k]->progs.zdd_tc_in
+					       : objects[k]->progs.zdd_xdp);
+		e[i].fd_out = bpf_program__fd(objects[k]->progs.zdd_tc_out);
 	}
 }
 
