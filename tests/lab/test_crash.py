@@ -45,8 +45,8 @@ def stop_clean(loads):
 
 def in_background(daemon, *args):
     """A zddctl that may lose its daemon on the way."""
-    argv = [f"{BUILD}/zddctl", "--socket", daemon.socket, *args]
-    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    argv = [f"{BUILD}/zddctl", "--socket", daemon.socket, "-o", "json", *args]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def truth(lab):
@@ -139,7 +139,8 @@ def test_kill_during_flip(lab, kills, dice):
         flip = in_background(daemon, "flip", f"web={pool}", "--force", "-m", f"turn {turn}")
         loads["udp"].wait_requests(dice.randrange(0, 20))
         daemon.kill9()
-        if flip.wait(30) == 0:
+        said = flip.communicate(timeout=30)[0]
+        if flip.returncode == 0 and json.loads(said)["changes"]:
             reached.append(f"turn {turn}")
         daemon.start()
         assert daemon.get()["live"] == truth(lab)
@@ -165,7 +166,7 @@ def test_kill_during_apply(lab, kills, dice):
         apply = in_background(daemon, "apply", "-f", path)
         loads["udp"].wait_requests(dice.randrange(0, 20))
         daemon.kill9()
-        apply.wait(30)
+        apply.communicate(timeout=30)
         daemon.start()
         assert daemon.get()["live"] == "green" == truth(lab)
         services = {s["service"] for s in daemon.state()["services"]}
