@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <stdlib.h>
-#include <string.h>
-
 #include "engine.h"
 
 /* Small: tables that fill, and a memory that is cleared in no time. */
@@ -27,30 +24,6 @@ struct fib_way fib_ways[2] = {
 	{"198.51.100.0/24", {2, 0, 0, 0, 0x0f, 2}, {2, 0, 0, 0, 0x0f, 1}},
 	{"2001:db8:100::/48", {2, 0, 0, 0, 0x0f, 2}, {2, 0, 0, 0, 0x0f, 1}},
 };
-
-static struct engine engines[ENGINES];
-
-struct engine *engines_open(void)
-{
-	native_engine(&engines[0], "native-xdp", HOOK_XDP);
-	native_engine(&engines[1], "native-tc", HOOK_TC);
-	kernel_engines(&engines[2]);
-	return engines;
-}
-
-static void free_native(struct zdd_memory *m)
-{
-#define M(name, type, count) free(m->name);
-	ZDD_MEMORY(M)
-#undef M
-}
-
-void engines_close(void)
-{
-	free_native(&engines[0].memory);
-	free_native(&engines[1].memory);
-	kernel_engines_close();
-}
 
 struct zdd_count_row counts_sum(const struct zdd_memory *m)
 {

@@ -213,5 +213,4 @@ void site_clear_flows(const struct site *s)
 	memset(s->memory->flow_tags, 0, ZDD_FLOW_BUCKETS(g) * sizeof(struct zdd_flow_bucket));
 	memset(s->memory->flow_recs, 0,
 	       ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(g) * sizeof(struct zdd_flow));
-	memset(s->memory->memo, 0, ZDD_MEMO_SLOTS * sizeof(struct zdd_memo));
 }

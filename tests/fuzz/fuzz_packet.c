@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Frames through the brain and the frame code, natively. An input is a sequence of frames on one
+ * node: a control byte and a length byte or two before each. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "lookup.h"
+#include "frame.h"
+
+/* The node of the packet cases. */
+#include "../packet/engine.h"
+#include "../packet/engine.c"
+#include "../packet/craft.c"
+#include "../packet/site.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+enum { EGRESS = 1, XDP = 2, DECREMENT = 4, AGE = 8 };
+
+static struct zdd_memory memory = {.geometry = &engine_geometry};
+static struct site site;
+static bool memo_used; /* it is large: cleared when it must be */
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	const struct zdd_geometry *g = &engine_geometry;
+
+	(void)argc;
+	(void)argv;
+#define M(name, type, count) memory.name = calloc((size_t)(count), sizeof(type));
+	ZDD_MEMORY(M)
+#undef M
+	site_make(&site, &memory, 7);
+	native_use(&memory);
+	return 0;
+}
+
+static void must_hold(bool held)
+{
+	if (!held)
+		abort();
+}
+
+/* Checks after the frame code: what it may write are two headers, what was right stays right. */
+static void check_sent(const struct zdd_packet *p, const uint8_t *before, const uint8_t *after,
+		       size_t n, bool partial)
+{
+	enum sums was = frame_sums(before, n), is = frame_sums(after, n);
+	size_t header = check_offset(p) + 2u;
+
+	must_hold(!memcmp(before, after, p->l3));
+	must_hold(!memcmp(before + header, after + header, n - header));
+	if (was == SUMS_GOOD || (partial && was == SUMS_BAD_L4))
+		must_hold(is == SUMS_GOOD);
+	must_hold((was == SUMS_NONE) == (is == SUMS_NONE));
+}
+
+/* Returns whether the checksum was partial. */
+static bool rewrite_one(const struct zdd_job *j, unsigned control, uint8_t *at, size_t n)
+{
+	struct zdd_rewrite r = {.addr = &j->out.addr,
+				.port = j->out.port,
+				.other = j->out.other,
+				.source = j->out.action == ACT_TO_CLIENT,
+				.decrement = control & DECREMENT && j->p.ttl > 1};
+	bool partial = control & XDP && is_partial(at, at + n, &j->p);
+
+	must_hold(!write_rewrite(at, at + n, &j->p, &r, partial ? CSUM_PARTIAL : CSUM_WHOLE));
+	if (partial)
+		must_hold(!complete_check(at, at + n, j->p.l4, check_offset(&j->p), j->p.segment));
+	return partial;
+}
+
+/* Drivers place frames at 2 mod 4; nothing behind the last byte may be touched. */
+static void one_frame(const uint8_t *bytes, size_t n, unsigned control)
+{
+	uint8_t *block = malloc(n + 2), *at = block + 2;
+	struct zdd_job j = {.out = {.action = ACT_PASS}};
+
+	must_hold(block);
+	memcpy(at, bytes, n);
+	job_start(&j);
+	j.p.frame = (uint32_t)n;
+	j.p.ifindex = 1;
+	j.p.egress = control & EGRESS;
+	lookup(NULL, parse_frame(at, at + n, &j.p), &j);
+	must_hold(j.out.verdict < ZDD_VERDICT_COUNT);
+	memo_used |= j.out.verdict == ZDD_V_STRAY_FORWARDED || j.out.verdict == ZDD_V_TABLE_FULL;
+	must_hold(!memcmp(at, bytes, n));
+	if (j.out.action == ACT_TO_BACKEND || j.out.action == ACT_TO_CLIENT)
+		check_sent(&j.p, bytes, at, n, rewrite_one(&j, control, at, n));
+	free(block);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	site_clear_flows(&site);
+	if (memo_used)
+		memset(memory.memo, 0, ZDD_MEMO_SLOTS * sizeof(struct zdd_memo));
+	memo_used = false;
+	while (size >= 3) {
+		unsigned control = data[0];
+		size_t n = (size_t)data[1] << 8 | data[2];
+
+		data += 3;
+		size -= 3;
+		if (n > size)
+			n = size;
+		if (control & AGE)
+			native_now += 40 * (uint64_t)geometry.hz;
+		one_frame(data, n, control);
+		data += n;
+		size -= n;
+	}
+	return 0;
+}

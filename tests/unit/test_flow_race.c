@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The flow table by several CPUs at once: each thread is one. Under ThreadSanitizer (run it by hand,
+ * gcc -fsanitize=thread) the reports are about fields of records that are read while another CPU
+ * writes them: by design, the epoch is compared before and after (docs/flows.md). Tags, metas and
+ * locks change by atomic operations only. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+
+#include "t.h"
+
+#include "flow_node.h"
+
+enum {
+	THREADS = 4,
+	ROUNDS = 4000,
+	GROUP = 100, /* clients that are active at a time; the others expire */
+	CLIENTS = 3 * GROUP,
+	STEPS = 100000,
+	WALKS = 200,
+	WALKS_A_GROUP = 12, /* 84 s, more than a flow may be silent */
+};
+
+/* ---- one flow opened by all at the same moment ---- */
+
+static struct {
+	unsigned arrived, round; /* a barrier that spins: threads start within nanoseconds */
+	struct zdd_out out[THREADS];
+	__u8 proto;
+	unsigned met; /* rounds in which two did meet in the table */
+} race;
+
+static void meet(void)
+{
+	unsigned round = __atomic_load_n(&race.round, __ATOMIC_ACQUIRE);
+
+	if (__atomic_add_fetch(&race.arrived, 1, __ATOMIC_ACQ_REL) == THREADS) {
+		__atomic_store_n(&race.arrived, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&race.round, round + 1, __ATOMIC_RELEASE);
+	}
+	while (__atomic_load_n(&race.round, __ATOMIC_ACQUIRE) == round)
+		sched_yield();
+}
+
+static unsigned verdicts(enum zdd_verdict v)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < THREADS; i++)
+		n += race.out[i].verdict == v;
+	return n;
+}
+
+static void judge_race(__u32 round)
+{
+	struct client c = client_n(round * 2654435761u, race.proto);
+	enum region region = race.proto == PROTO_UDP ? REGION_UDP : REGION_HALF;
+	unsigned sent = verdicts(ZDD_V_NEW) + verdicts(ZDD_V_FORWARDED) + verdicts(ZDD_V_FLOW_BUSY);
+
+	ROW("round %u, protocol %u", round, race.proto);
+	CHECK_INT(verdicts(ZDD_V_NEW), 1);
+	CHECK_INT(sent, THREADS);
+	race.met += verdicts(ZDD_V_FLOW_BUSY) > 0;
+	CHECK_INT(records(region, &c, c.port, NULL), 1);
+	for (unsigned i = 1; i < THREADS; i++)
+		CHECK_INT(backend_in(&race.out[i]), backend_in(&race.out[0]));
+}
+
+static void *racer(void *arg)
+{
+	native_cpu = (__u32)(uintptr_t)arg;
+	for (__u32 i = 0; i < ROUNDS && !t_fails; i++) {
+		struct client c = client_n(i * 2654435761u, race.proto);
+
+		meet();
+		race.out[native_cpu] = from_client(&c, N_SYN, 100, 0);
+		meet();
+		if (native_cpu == 0)
+			judge_race(i);
+		meet();
+	}
+	return NULL;
+}
+
+static void run_threads(void *(*run)(void *), unsigned n)
+{
+	pthread_t threads[THREADS + 1];
+
+	for (uintptr_t i = 0; i < n; i++)
+		CHECK_INT(pthread_create(&threads[i], NULL, run, (void *)i), 0);
+	for (unsigned i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static unsigned locks_held(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ZDD_FLOW_LOCKS; i++)
+		n += node.flow_locks[i].held;
+	return n;
+}
+
+TEST(one_flow_by_all_at_once)
+{
+	static const __u8 protos[] = {PROTO_UDP, PROTO_TCP};
+
+	for (unsigned i = 0; i < 2; i++) {
+		node_make(1024, 2);
+		race.proto = protos[i];
+		run_threads(racer, THREADS);
+		CHECK_INT(locks_held(), 0);
+		node_end();
+	}
+	printf("# %u of %u rounds met\n", race.met, 2 * ROUNDS);
+}
+
+/* ---- all of it at once, with a walker that expires ---- */
+
+static struct {
+	unsigned backend[CLIENTS]; /* the table's answer */
+	unsigned running, walks;
+	unsigned wrong_backend, wrong_reply, foreign_mac, replies, expired;
+} mix;
+
+static struct client mix_client(unsigned n)
+{
+	return client_n(n * 2654435761u, n & 1 ? PROTO_UDP : PROTO_TCP);
+}
+
+#define COUNT(counter) __atomic_add_fetch(&mix.counter, 1, __ATOMIC_RELAXED)
+
+static void judge_forward(const struct zdd_out *o, unsigned n)
+{
+	if (o->action == ACT_TO_BACKEND && backend_in(o) != mix.backend[n])
+		COUNT(wrong_backend);
+}
+
+/* The right backend's answers reach their client, nobody else's do. */
+static void judge_reply(const struct zdd_out *o, const struct client *c, bool right)
+{
+	if (o->verdict != ZDD_V_REPLY)
+		return;
+	COUNT(replies);
+	if (!right)
+		COUNT(wrong_reply);
+	if (memcmp(o->mac, &c->port, 2))
+		COUNT(foreign_mac);
+}
+
+static void mix_step(__u64 dice)
+{
+	unsigned group = __atomic_load_n(&mix.walks, __ATOMIC_RELAXED) / WALKS_A_GROUP % 3;
+	unsigned n = dice % GROUP + group * GROUP, what = dice >> 32 & 7, b = mix.backend[n];
+	struct client c = mix_client(n);
+	struct zdd_out o;
+
+	if (what < 4) {
+		o = from_client(&c, what < 2 ? N_SYN : N_ACK, what < 2 ? 100 : 101, 501);
+		judge_forward(&o, n);
+		return;
+	}
+	b ^= what == 7;
+	o = from_backend(b, &c, c.port, what < 6 ? N_SYN | N_ACK : N_ACK, 500, 101);
+	judge_reply(&o, &c, what != 7);
+}
+
+/* As datapath_flows.c does it. */
+static void expire(__u32 place)
+{
+	__u32 *tag = &node.flow_tags[place / ZDD_FLOW_WAYS].tag[place % ZDD_FLOW_WAYS];
+	__u32 was = __atomic_load_n(tag, __ATOMIC_ACQUIRE), none = ZDD_TAG_FREE, mine = was;
+	__u64 meta = __atomic_load_n(&node.flow_recs[place].meta, __ATOMIC_ACQUIRE);
+
+	if (was < ZDD_TAG_FIRST || !flow_expired(place, (__u32)NOW()))
+		return;
+	if (!__atomic_compare_exchange_n(tag, &was, ZDD_TAG_FREE, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return;
+	if (__atomic_load_n(&node.flow_recs[place].meta, __ATOMIC_SEQ_CST) == meta)
+		COUNT(expired);
+	else
+		__atomic_compare_exchange_n(tag, &none, mine, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST);
+}
+
+static void walk(void)
+{
+	const __u32 places = ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(&geometry);
+
+	while (__atomic_load_n(&mix.running, __ATOMIC_ACQUIRE)) {
+		for (__u32 i = 0; i < places; i++)
+			expire(i);
+		__atomic_add_fetch(&native_now, 7 * HZ, __ATOMIC_RELAXED);
+		COUNT(walks);
+		sched_yield();
+	}
+}
+
+static void *mixer(void *arg)
+{
+	__u64 dice;
+
+	native_cpu = (__u32)(uintptr_t)arg;
+	dice = zdd_mix64(native_cpu + 1);
+	if (native_cpu == THREADS) {
+		walk();
+		return NULL;
+	}
+	for (unsigned i = 0; i < STEPS || __atomic_load_n(&mix.walks, __ATOMIC_RELAXED) < WALKS;
+	     i++)
+		mix_step(dice = zdd_mix64(dice + i));
+	__atomic_sub_fetch(&mix.running, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Each client's place in the table, learned while nobody else is there. */
+static void learn_backends(void)
+{
+	for (unsigned n = 0; n < CLIENTS; n++) {
+		struct client c = mix_client(n);
+		struct zdd_out o = from_client(&c, N_SYN, 100, 0);
+
+		mix.backend[n] = backend_in(&o);
+	}
+}
+
+static unsigned busy_tags(void)
+{
+	unsigned n = 0;
+
+	for (__u32 b = 0; b < ZDD_FLOW_BUCKETS(&geometry); b++)
+		for (unsigned w = 0; w < ZDD_FLOW_WAYS; w++)
+			n += node.flow_tags[b].tag[w] == ZDD_TAG_BUSY;
+	return n;
+}
+
+static unsigned doubles(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		struct client c = mix_client(i);
+
+		for (unsigned r = REGION_TCP; r <= REGION_UDP; r++)
+			n += records((enum region)r, &c, c.port, NULL) > 1;
+	}
+	return n;
+}
+
+TEST(a_mix_with_a_walker)
+{
+	node_make(32, 2);
+	memset(&mix, 0, sizeof(mix));
+	learn_backends();
+	mix.running = THREADS;
+	run_threads(mixer, THREADS + 1);
+	printf("# %u replies, %u expired, %u to a MAC of another\n", mix.replies, mix.expired,
+	       mix.foreign_mac);
+	CHECK_INT(mix.wrong_backend, 0);
+	CHECK_INT(mix.wrong_reply, 0);
+	CHECK(mix.replies > 0);
+	CHECK(mix.expired >= 2 * GROUP);
+	CHECK_INT(busy_tags(), 0);
+	CHECK_INT(locks_held(), 0);
+	CHECK_INT(doubles(), 0);
+	node_end();
+}
