@@ -150,8 +150,8 @@ static struct zdd_out from_client(const struct client *c, unsigned flags, __u32 
 }
 
 /* To the client's port as the backend knows it, host order. */
-static struct zdd_out from_backend(unsigned backend, const struct client *c, __u16 port,
-				   unsigned flags, __u32 seq, __u32 ack)
+static inline struct zdd_out from_backend(unsigned backend, const struct client *c, __u16 port,
+					  unsigned flags, __u32 seq, __u32 ack)
 {
 	struct zdd_packet p = packet_of(c, flags, seq, ack);
 
@@ -163,7 +163,7 @@ static struct zdd_out from_backend(unsigned backend, const struct client *c, __u
 }
 
 /* Which backend a decision leads to. */
-static unsigned backend_in(const struct zdd_out *o)
+static inline unsigned backend_in(const struct zdd_out *o)
 {
 	return o->addr.b[15] - 11u;
 }
@@ -173,7 +173,8 @@ static unsigned backend_in(const struct zdd_out *o)
 enum region { REGION_TCP, REGION_HALF, REGION_UDP };
 
 /* Valid records of this client and port, aliases or not; *last is one of them. */
-static unsigned records(enum region r, const struct client *c, __u16 port, struct zdd_flow **last)
+static inline unsigned records(enum region r, const struct client *c, __u16 port,
+			       struct zdd_flow **last)
 {
 	__u32 first = r * geometry.tcp_buckets * ZDD_FLOW_WAYS, n = 0;
 
