@@ -109,15 +109,18 @@ def test_nothing_is_said_not_drawn(peer):
 # --- changing: arguments, path and body sent (timeout_ms aside)
 
 CHANGE = [
-    (["flip", "shop=green"], "flip", {"targets": {"shop": "green"}, "force": False, "verify": False}),
-    (["flip", "shop"], "flip", {"targets": {"shop": None}, "force": False, "verify": False}),
+    (["flip", "shop=green"], "flip", {"targets": {"shop": "green"}}),
+    (["flip", "shop"], "flip", {"targets": {"shop": None}}),
     (["flip", "web=green", "api=v42", "--force", "--verify"], "flip",
      {"targets": {"web": "green", "api": "v42"}, "force": True, "verify": True}),
     (["undo", "shop"], "undo", {"service": "shop"}),
+    (["undo", "shop", "--force"], "undo", {"service": "shop", "force": True}),
     (["set", "share", "shop", "green=5%"], "share", {"service": "shop", "shares": {"green": 5}}),
     (["set", "share", "shop", "green=33.34%", "blue=66.66%"], "share",
      {"service": "shop", "shares": {"green": 33.34, "blue": 66.66}}),
     (["drain", "shop/blue"], "admin", {"service": "shop", "pool": "blue", "backend": None, "state": "drain"}),
+    (["drain", "shop/blue", "--force"], "admin",
+     {"service": "shop", "pool": "blue", "backend": None, "state": "drain", "force": True}),
     (["maint", "shop/blue/10.0.0.1:80"], "admin",
      {"service": "shop", "pool": "blue", "backend": "10.0.0.1:80", "state": "maint"}),
     (["ready", "shop/blue/[FD00::0:1]:80"], "admin",
@@ -156,21 +159,47 @@ def test_options_of_every_change(peer):
 
 def test_a_flip_says_what_it_did(peer):
     peer.changed.update(
-        staying=[{"service": "shop", "pool": "blue", "flows_active": 128}],
-        verify={"proven": True, "old": {"shop/blue": {"last_new_generation": 42, "last_new": None}},
+        staying=[{"service": "shop", "pool": "blue", "backend": None, "flows_active": 128}],
+        verify={"proven": True, "old": {"shop/blue": {"last_new_generation": 42,
+                                                      "last_new": "2026-11-21T02:00:00.123Z"}},
                 "new": {"shop/green": {"first_new_generation": None, "first_new": None}}})
-    assert ask(peer, "flip", "shop", "--verify") == (
-        "shop: green is live (generation 43, 3.12 ms).\n"
-        "128 connections stay on shop/blue.\n"
+    first = "shop: green is live (generation 43, 3 ms). 128 connections stay on blue.\n"
+    assert ask(peer, "flip", "shop") == first
+    assert ask(peer, "flip", "shop", "--verify") == first + (
         "proven by the data path's stamps:\n"
-        "  shop/blue: last new flow in generation 42\n"
+        "  shop/blue: last new flow in generation 42, 2026-11-21T02:00:00.123Z\n"
         "  shop/green: no new flow seen\n")
     assert json.loads(ask(peer, "flip", "shop", "-o", "json")) == peer.changed
 
 
+def test_several_services_have_a_line_each(peer):
+    peer.changed.update(
+        text="shop: green is live; api: v2 5 %, v1 95 %",
+        moved=[{"service": "shop", "text": "shop: green is live"},
+               {"service": "api", "text": "api: v2 5 %, v1 95 %"}],
+        staying=[{"service": "api", "pool": "v1", "backend": None, "flows_active": 1}])
+    assert ask(peer, "flip", "shop", "api=v2") == (
+        "shop: green is live (generation 43, 3 ms).\n"
+        "api: v2 5 %, v1 95 % (generation 43, 3 ms). 1 connection stays on v1.\n")
+
+
+def test_a_drain_says_who_is_left(peer):
+    peer.changed.update(text="shop/blue/10.0.1.11:8080 drains", moved=[], staying=[
+        {"service": "shop", "pool": "blue", "backend": "10.0.1.11:8080", "flows_active": 7}])
+    assert ask(peer, "drain", "shop/blue/10.0.1.11:8080") == (
+        "shop/blue/10.0.1.11:8080 drains (generation 43, 3 ms). 7 connections stay on\n"
+        "shop/blue/10.0.1.11:8080.\n")
+
+
+def test_what_was_so_already_has_no_new_generation(peer):
+    peer.changed.update(text="shop: green is live already", changes=[], moved=[
+        {"service": "shop", "text": "shop: green is live already"}])
+    assert ask(peer, "flip", "shop") == "shop: green is live already.\n"
+
+
 def test_plan_prints_like_a_diff(peer, tmp_path):
     (tmp_path / "f").write_text(CONFIG)
-    peer.changed.update(result="changes", exit=20, text="3 changes", changes=[
+    peer.changed.update(result="changes", exit=20, text="3 changes", moved=[], changes=[
         "adds service api", "shop: removes preview", "shop/blue weight: 1 -> 2"])
     text = ask(peer, "plan", "-f", tmp_path / "f", code=20)
     assert text == "+ adds service api\n- shop: removes preview\n~ shop/blue weight: 1 -> 2\n3 changes.\n"

@@ -68,8 +68,7 @@ static int run(struct world **w, const char *verb, const char *body, uint64_t no
 static void done(struct world *w)
 {
 	world_free(w);
-	json_decref(last.changes);
-	last = (struct answer){0};
+	answer_clear(&last);
 }
 
 static const char *shares(struct world *w, const char *service)
@@ -88,7 +87,7 @@ TEST(flip_and_undo_never_toggle)
 	all_healthy(w, HEALTH_UP);
 	CHECK_INT(run(&w, "undo", "{\"service\":\"shop\"}", 1), OUT_REFUSED);
 	CHECK_INT(run(&w, "flip", "{\"targets\":{\"shop\":\"green\"}}", MINUTES(1)), 0);
-	CHECK_STR(last.text, "shop: blue -> green");
+	CHECK_STR(last.text, "shop: green is live");
 	CHECK_INT(world_find(w, "shop")->live, 1);
 	CHECK_INT(world_find(w, "shop")->revision, 2);
 	CHECK_INT(run(&w, "undo", "{\"service\":\"shop\"}", MINUTES(2)), 0);

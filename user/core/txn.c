@@ -43,6 +43,13 @@ enum outcome tell(struct answer *a, enum outcome o, const char *format, ...)
 	return a->outcome = o;
 }
 
+void answer_clear(struct answer *a)
+{
+	json_decref(a->changes);
+	json_decref(a->moved);
+	*a = (struct answer){0};
+}
+
 json_t *plain_answer(enum outcome outcome, const char *format, ...)
 {
 	char text[512];

@@ -35,8 +35,12 @@ struct answer {
 	enum outcome outcome;
 	char text[512];  /* one sentence */
 	json_t *changes; /* sentences; owned */
+	json_t *moved;   /* [{"service","text"}]: what new flows get now, where asked for; owned */
 	bool hopeless;   /* FAILED_SAFE that no waiting will cure */
 };
+
+/* Releases what it owns and zeroes it. */
+void answer_clear(struct answer *);
 
 /* {"result","exit","text"}: an answer that says no more. New reference. */
 json_t *plain_answer(enum outcome, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -135,13 +135,26 @@ static enum outcome check_body(struct answer *a, const struct verb *v, const jso
 	return OUT_REACHED;
 }
 
+/* What a dry run says instead of the verb's own sentence, which tells of things done. */
+static enum outcome only_asked(struct txn *t)
+{
+	size_t n = json_array_size(t->answer->changes);
+
+	if (!n || !txn_flag(t, "dry_run"))
+		return OUT_REACHED;
+	json_array_clear(t->answer->moved);
+	return tell(t->answer, OUT_REACHED, "%zu change%s, none made (dry run)", n,
+		    n == 1 ? "" : "s");
+}
+
 enum outcome verb_try(const struct verb *v, struct world *w, const json_t *body, uint64_t now_ms,
 		      struct txn *t, struct answer *a)
 {
 	enum outcome o;
 
-	json_decref(a->changes);
-	*a = (struct answer){.changes = json_array()};
+	answer_clear(a);
+	a->changes = json_array();
+	a->moved = json_array();
 	o = check_body(a, v, body);
 	if (o)
 		return o;
@@ -151,6 +164,8 @@ enum outcome verb_try(const struct verb *v, struct world *w, const json_t *body,
 	if (o) {
 		txn_rollback(t);
 		json_array_clear(a->changes);
+		json_array_clear(a->moved);
+		return o;
 	}
-	return o;
+	return only_asked(t);
 }

@@ -18,7 +18,7 @@ size_t verb_body_max(const struct verb *);
  * to commit or roll back, answer the sentence and the list of changes (empty: all was so already).
  * Else world is untouched and *t holds nothing. OUT_FAILED_SAFE without answer->hopeless may
  * succeed later: ask again when health changed. answer is zeroed by the caller before the first
- * call, json_decref its changes at the end. */
+ * call, answer_clear() is for the end. */
 enum outcome verb_try(const struct verb *, struct world *, const json_t *body, uint64_t now_ms,
 		      struct txn *t, struct answer *);
 

@@ -81,6 +81,17 @@ static bool any_differs(const struct world_pool *p, const struct world_backend *
 	return false;
 }
 
+/* "web/blue/10.0.1.11:8080 drains". */
+static enum outcome admin_text(struct txn *t, const struct world_service *s,
+			       const struct world_pool *p, const struct world_backend *b,
+			       enum admin_state state, const char *already)
+{
+	static const char *const words[] = {"is ready", "drains", "is in maint"};
+
+	return tell(t->answer, OUT_REACHED, "%s/%s%s%s %s%s", s->cfg->name, p->cfg->name,
+		    b ? "/" : "", b ? b->cfg->text : "", words[state], already);
+}
+
 enum outcome verb_admin(struct txn *t)
 {
 	const char *address = txn_text(t, "backend");
@@ -103,16 +114,10 @@ enum outcome verb_admin(struct txn *t)
 		return o;
 	if (!any_differs(p, b, (enum admin_state)state)) {
 		o = check_revision(t, s);
-		return o ? o
-			 : tell(t->answer, OUT_REACHED, "%s/%s%s%s is %s already", s->cfg->name,
-				p->cfg->name, b ? "/" : "", b ? address : "",
-				admin_state_words[state]);
+		return o ? o : admin_text(t, s, p, b, (enum admin_state)state, " already");
 	}
 	o = set_admins(t, s, p, b, (enum admin_state)state);
-	if (o)
-		return o;
-	return tell(t->answer, OUT_REACHED, "%s/%s%s%s: %s", s->cfg->name, p->cfg->name,
-		    b ? "/" : "", b ? address : "", admin_state_words[state]);
+	return o ? o : admin_text(t, s, p, b, (enum admin_state)state, "");
 }
 
 /* ---- a new configuration ---- */
@@ -221,9 +226,6 @@ static enum outcome config_text(struct txn *t, const char *what)
 
 	if (!n)
 		return tell(t->answer, OUT_REACHED, "the configuration is in force already");
-	if (txn_flag(t, "dry_run"))
-		return tell(t->answer, OUT_REACHED, "%zu change%s, none made (dry run)", n,
-			    n == 1 ? "" : "s");
 	return tell(t->answer, OUT_REACHED, "configuration %s: %zu change%s", what, n,
 		    n == 1 ? "" : "s");
 }
@@ -368,9 +370,6 @@ enum outcome verb_backend(struct txn *t)
 	p = world_find_pool(world_find(t->next, s->cfg->name), p->cfg->name);
 	o = leaves_one(t, world_find(t->next, s->cfg->name), p);
 	return o ? o
-		 : tell(t->answer, OUT_REACHED,
-			"%s/%s: %s %s; not in the file: zddctl save "
-			"prints the whole",
-			s->cfg->name, p->cfg->name,
+		 : tell(t->answer, OUT_REACHED, "%s/%s: %s %s", s->cfg->name, p->cfg->name,
 			!strcmp(txn_text(t, "action"), "add") ? "added" : "deleted", address);
 }

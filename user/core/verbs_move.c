@@ -94,14 +94,45 @@ static enum outcome gate(struct txn *t, const struct world_service *s, const str
 	return OUT_REACHED;
 }
 
+/* "green is live", or "green 5 %, blue 95 %": who got less than all first, live last. */
+static void now_text(const struct world_service *s, char *out, size_t size)
+{
+	size_t len = 0;
+
+	if (s->share[s->live] == ZDD_SHARE_UNITS) {
+		snprintf(out, size, "%s is live", s->cfg->pools[s->live].name);
+		return;
+	}
+	for (size_t k = 1; k <= s->cfg->n_pools && len < size; k++) {
+		size_t i = (s->live + k) % s->cfg->n_pools;
+
+		if (s->share[i])
+			len += (size_t)snprintf(out + len, size - len, "%s%s %g %%",
+						len ? ", " : "", s->cfg->pools[i].name,
+						s->share[i] / 100.0);
+	}
+}
+
+static void say_moved(struct txn *t, const struct world_service *s, const char *already)
+{
+	char now[256];
+
+	now_text(s, now, sizeof(now));
+	json_array_append_new(t->answer->moved,
+			      json_pack("{s:s, s:o}", "service", s->cfg->name, "text",
+					json_sprintf("%s: %s%s", s->cfg->name, now, already)));
+}
+
 /* The one way in which shares change. */
 static enum outcome move(struct txn *t, struct world_service *s, const uint16_t *share)
 {
 	char from[256], to[256];
 	enum outcome o;
 
-	if (!memcmp(s->share, share, sizeof(s->share)))
+	if (!memcmp(s->share, share, sizeof(s->share))) {
+		say_moved(t, s, " already");
 		return check_revision(t, s);
+	}
 	for (size_t i = 0; i < s->cfg->n_pools; i++) {
 		o = share[i] > s->share[i] ? gate(t, s, &s->pools[i]) : OUT_REACHED;
 		if (o)
@@ -115,22 +146,23 @@ static enum outcome move(struct txn *t, struct world_service *s, const uint16_t 
 	service_release(s, share, t->now_ms);
 	txn_record(t, s->cfg->name, from, to);
 	json_say(t->answer->changes, "%s: %s -> %s", s->cfg->name, from, to);
+	say_moved(t, s, "");
 	return OUT_REACHED;
 }
 
-/* "shop goes to green" from the list of changes. */
-static enum outcome moved_text(struct txn *t, const char *what)
+/* All that was moved as one sentence: "web: green is live; api: v2 is live". */
+static enum outcome moved_text(struct txn *t)
 {
-	size_t n = json_array_size(t->answer->changes);
-	const char *first = json_string_value(json_array_get(t->answer->changes, 0));
+	struct answer *a = t->answer;
+	size_t i, len = 0;
+	json_t *item;
 
-	if (!n)
-		return tell(t->answer, OUT_REACHED, "nothing to %s: all was so already", what);
-	if (txn_flag(t, "dry_run"))
-		return tell(t->answer, OUT_REACHED, "would move %s (dry run: nothing did)", first);
-	if (n == 1)
-		return tell(t->answer, OUT_REACHED, "%s", first);
-	return tell(t->answer, OUT_REACHED, "%s, and %zu more in the same step", first, n - 1);
+	json_array_foreach(a->moved, i, item)
+		if (len < sizeof(a->text))
+			len += (size_t)snprintf(a->text + len, sizeof(a->text) - len, "%s%s",
+						len ? "; " : "",
+						json_string_value(json_object_get(item, "text")));
+	return a->outcome = OUT_REACHED;
 }
 
 static enum outcome other_pool(struct txn *t, struct world_service *s, struct world_pool **out)
@@ -175,7 +207,7 @@ enum outcome verb_flip(struct txn *t)
 		if (o)
 			return o;
 	}
-	return moved_text(t, "flip");
+	return moved_text(t);
 }
 
 enum outcome verb_undo(struct txn *t)
@@ -208,7 +240,7 @@ enum outcome verb_undo(struct txn *t)
 	if (o)
 		return o;
 	service_make_stable(s); /* undone: never a place to return to */
-	return moved_text(t, "undo");
+	return moved_text(t);
 }
 
 /* ---- share ---- */
@@ -299,5 +331,5 @@ enum outcome verb_share(struct txn *t)
 		o = fill_rest(t, s, named, share);
 	if (!o)
 		o = move(t, s, share);
-	return o ? o : moved_text(t, "set");
+	return o ? o : moved_text(t);
 }

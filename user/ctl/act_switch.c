@@ -44,9 +44,7 @@ int flip_run(struct ctl *ctl, char **words, int n)
 		json_decref(targets);
 		return code;
 	}
-	return change(ctl, ctl->cmd->path,
-		      json_pack("{s:o,s:b,s:b}", "targets", targets, "force", ctl->opt.force,
-				"verify", ctl->opt.verify));
+	return change(ctl, ctl->cmd->path, json_pack("{s:o}", "targets", targets));
 }
 
 static int which(const struct ctl *ctl, const json_t *services)

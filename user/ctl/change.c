@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every command that changes something: one POST, one answer in words or as it came. */
+#include <stdarg.h>
 #include <string.h>
 
 #include "ctl.h"
@@ -22,6 +23,8 @@ static void add_options(const struct options *opt, json_t *body)
 		json_object_set_new(body, "if_revision", json_integer(opt->if_revision));
 	set_true(body, "dry_run", opt->dry_run);
 	set_true(body, "no_wait", opt->no_wait);
+	set_true(body, "force", opt->force);
+	set_true(body, "verify", opt->verify);
 	set_text(body, "why", opt->why);
 	set_text(body, "by", opt->by);
 	json_object_set_new(body, "timeout_ms", json_integer(opt->timeout_ms));
@@ -46,41 +49,83 @@ static void print_changes(const struct ctl *ctl, const json_t *answer)
 	}
 }
 
-/* "shop: green is live." and what it took: "shop: green is live (generation 42, 3.1 ms)." */
-static void print_sentence(const struct ctl *ctl, const json_t *answer)
-{
-	const char *text = field_text(answer, "text");
-	int len = (int)strlen(text);
-	int64_t generation = field_int(answer, "generation", 0);
-	const json_t *took = json_object_get(answer, "took_ms");
-	char line[1024];
+/* Sentences that make one paragraph. */
+struct paragraph {
+	char text[4096];
+	size_t len;
+};
 
-	if (!len)
-		return;
-	if (text[len - 1] == '.')
-		len--;
-	if (generation && json_is_number(took) && !ctl->opt.dry_run)
-		snprintf(line, sizeof(line), "%.*s (generation %lld, %.3g ms).", len, text,
-			 (long long)generation, json_number_value(took));
-	else
-		snprintf(line, sizeof(line), "%.*s.", len, text);
-	print_wrapped(ctl, 0, line);
+__attribute__((format(printf, 2, 3))) static void say(struct paragraph *p, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(p->text + p->len, sizeof(p->text) - p->len, fmt, args);
+	va_end(args);
+	p->len += n > 0 ? (size_t)n : 0;
+	if (p->len >= sizeof(p->text))
+		p->len = sizeof(p->text) - 1;
 }
 
-static void print_staying(const struct ctl *ctl, const json_t *answer)
+/* " (generation 42, 3 ms)" of a plan that this change made. */
+static void say_plan(struct paragraph *p, const json_t *answer)
 {
-	const json_t *pool;
+	int64_t generation = field_int(answer, "generation", 0);
+	const json_t *took = json_object_get(answer, "took_ms");
+
+	if (generation && json_is_number(took) &&
+	    json_array_size(json_object_get(answer, "changes")))
+		say(p, " (generation %lld, %.0f ms)", (long long)generation,
+		    json_number_value(took));
+}
+
+/* "128 connections stay on blue." for every pool or backend that lost its new flows; service NULL:
+ * of all services, by their full name. */
+static void say_staying(struct paragraph *p, const json_t *answer, const char *service)
+{
+	const json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "staying"), i, pool) {
-		int64_t n = field_int(pool, "flows_active", 0);
-		char line[512];
+	json_array_foreach(json_object_get(answer, "staying"), i, item) {
+		const char *of = field_text(item, "service"),
+			   *backend = field_text(item, "backend");
+		int64_t n = field_int(item, "flows_active", 0);
 
-		snprintf(line, sizeof(line), "%lld connection%s on %s/%s.", (long long)n,
-			 n == 1 ? " stays" : "s stay", field_text(pool, "service"),
-			 field_text(pool, "pool"));
-		print_wrapped(ctl, 0, line);
+		if (service && strcmp(service, of))
+			continue;
+		say(p, " %lld connection%s on %s%s%s%s%s.", (long long)n,
+		    n == 1 ? " stays" : "s stay", service ? "" : of, service ? "" : "/",
+		    field_text(item, "pool"), *backend ? "/" : "", backend);
 	}
+}
+
+/* "shop: green is live" becomes "shop: green is live (generation 42, 3 ms). 128 connections stay on
+ * blue." */
+static void print_sentence(const struct ctl *ctl, const json_t *answer, const char *text,
+			   const char *service)
+{
+	struct paragraph p = {.len = 0};
+	size_t len = strlen(text);
+
+	say(&p, "%.*s", (int)(len && text[len - 1] == '.' ? len - 1 : len), text);
+	if (!ctl->opt.dry_run)
+		say_plan(&p, answer);
+	say(&p, ".");
+	say_staying(&p, answer, service);
+	print_wrapped(ctl, 0, p.text);
+}
+
+/* One line for each service that new flows were moved in, else the answer's own sentence. */
+static void print_sentences(const struct ctl *ctl, const json_t *answer)
+{
+	const json_t *moved = json_object_get(answer, "moved"), *item;
+	size_t i;
+
+	json_array_foreach(moved, i, item)
+		print_sentence(ctl, answer, field_text(item, "text"), field_text(item, "service"));
+	if (!json_array_size(moved) && *field_text(answer, "text"))
+		print_sentence(ctl, answer, field_text(answer, "text"), NULL);
 }
 
 static void print_stamps(const struct ctl *ctl, const json_t *pools, const char *which)
@@ -89,16 +134,17 @@ static void print_stamps(const struct ctl *ctl, const json_t *pools, const char 
 	const char *pool;
 
 	json_object_foreach((json_t *)pools, pool, stamp) {
-		char key[64], line[512];
+		char key[64], at[64], line[512];
 		int64_t generation;
 
 		snprintf(key, sizeof(key), "%s_new_generation", which);
+		snprintf(at, sizeof(at), "%s_new", which);
 		generation = field_int(stamp, key, -1);
 		if (generation < 0)
 			snprintf(line, sizeof(line), "  %s: no new flow seen", pool);
 		else
-			snprintf(line, sizeof(line), "  %s: %s new flow in generation %lld", pool,
-				 which, (long long)generation);
+			snprintf(line, sizeof(line), "  %s: %s new flow in generation %lld, %s",
+				 pool, which, (long long)generation, field_text(stamp, at));
 		print_wrapped(ctl, 4, line);
 	}
 }
@@ -107,7 +153,7 @@ static void print_verify(const struct ctl *ctl, const json_t *answer)
 {
 	const json_t *verify = json_object_get(answer, "verify");
 
-	if (!json_is_object(verify))
+	if (!ctl->opt.verify || !json_is_object(verify))
 		return;
 	puts(json_is_true(json_object_get(verify, "proven")) ? "proven by the data path's stamps:"
 							     : "not proven:");
@@ -119,8 +165,7 @@ static void print_people(const struct ctl *ctl, const json_t *answer)
 {
 	if (ctl->opt.dry_run || ctl->cmd->takes & TAKES_FILE)
 		print_changes(ctl, answer);
-	print_sentence(ctl, answer);
-	print_staying(ctl, answer);
+	print_sentences(ctl, answer);
 	print_verify(ctl, answer);
 }
 

@@ -10,7 +10,7 @@ static void print_row(FILE *out, const struct command *cmd)
 {
 	int len = fprintf(out, "  %s%s%s", cmd->name, *cmd->synopsis ? " " : "", cmd->synopsis);
 
-	if (len >= LEFT)
+	if (len > LEFT - 2)
 		len = fprintf(out, "\n") - 1;
 	fprintf(out, "%*s%s\n", LEFT - len, "", cmd->help);
 }

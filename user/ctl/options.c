@@ -26,7 +26,7 @@ static const struct option {
 	 "wait for ok, degraded, panic, drained"},
 	{TAKES_LIMIT, 0, "limit", "N", KIND_NUMBER, AT(limit), "at most so many"},
 	{TAKES_FORCE, 0, "force", NULL, KIND_FLAG, AT(force),
-	 "do not wait for the pool to be healthy"},
+	 "even when what is left is not healthy"},
 	{TAKES_VERIFY, 0, "verify", NULL, KIND_FLAG, AT(verify),
 	 "prove it from the data path's stamps"},
 	{TAKES_DRY_RUN, 0, "dry-run", NULL, KIND_FLAG, AT(dry_run),

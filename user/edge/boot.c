@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "applied.h"
 #include "control.h"
 #include "daemon.h"
 #include "explain.h"
@@ -132,16 +133,18 @@ static void undo_start(struct daemon *d)
 	free(error);
 }
 
-static int start(struct daemon *d, struct config *config, char **error)
+static int start(struct daemon *d, struct config *config, const char *text, char **error)
 {
 	int fd = -1, err = start_socket(d, &fd, error);
 
 	if (!err)
 		err = privileges_drop();
 	if (!err)
-		err = start_datapath(d, config, error);
-	if (!err)
 		err = start_memory(d);
+	if (!err)
+		err = applied_begin(d, text, &config) ? 0 : -ENOMEM;
+	if (!err)
+		err = start_datapath(d, config, error);
 	if (!err)
 		err = start_parts(d);
 	if (!err)
@@ -157,15 +160,18 @@ static void stop(struct daemon *d)
 {
 	notify_stopping();
 	jobs_free(d->jobs);
+	d->jobs = NULL;
 	control_release_watchers(d);
 	server_free(d->control);
 	server_free(d->metrics);
 	probes_free(d->probes);
+	publisher_free(d->publisher);
 	store_close(d->store);
 	journal_close(d->journal);
 	datapath_close(d->datapath);
 	net_close(d->net);
 	json_decref(d->vips);
+	applied_free(d->applied);
 	world_free(d->world);
 }
 
@@ -193,7 +199,7 @@ static int failed(int err, char *error)
 	return exit_code(err);
 }
 
-int daemon_run(const struct options *options, struct config *config)
+int daemon_run(const struct options *options, struct config *config, const char *text)
 {
 	struct daemon *d = &the_daemon;
 	char *error = NULL;
@@ -202,7 +208,7 @@ int daemon_run(const struct options *options, struct config *config)
 	d->options = *options;
 	d->loop = uv_default_loop();
 	d->started_ms = wall_ms();
-	err = start(d, config, &error);
+	err = start(d, config, text, &error);
 	if (err) {
 		undo_start(d);
 		return failed(err, error);

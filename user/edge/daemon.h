@@ -29,6 +29,7 @@ enum problem {
 	PROBLEM_PUBLISH,
 	PROBLEM_VIP,
 	PROBLEM_METRICS,
+	PROBLEM_DRIFT, /* worth knowing, and no reason to call the daemon degraded */
 	PROBLEMS
 };
 
@@ -53,6 +54,8 @@ struct daemon {
 	struct drains *drains;
 	json_t *vips; /* {address: true} that this or an earlier daemon put on lo */
 	uint64_t started_ms;
+	uint64_t counted_ns; /* when numbers_count() was called last */
+	struct applied *applied;
 	char problem[PROBLEMS][256];
 	bool stopping;
 };
@@ -67,8 +70,11 @@ void daemon_adopt_world(struct daemon *, struct world *next);
 /* The configuration file again; who asked. */
 void daemon_reload(struct daemon *, const char *who);
 
-/* numbers.c */
+/* numbers.c. Open flows as the last walk found them, up to a second ago; or counted just now, which
+ * a full table of a million flows makes some 25 ms long. */
 struct numbers numbers_of(struct daemon *);
+struct numbers numbers_now(struct daemon *);
+void numbers_count(struct daemon *);
 struct sampler *sampler_make(struct daemon *);
 void sampler_free(struct sampler *);
 
@@ -85,9 +91,9 @@ void drains_free(struct drains *);
  * that are started later get none. 0 or negative errno. privileges.c */
 int privileges_drop(void);
 
-/* Everything from an accepted configuration to the end of the process. Returns what to exit with
- * (DESIGN 6). loop.c */
-int daemon_run(const struct options *, struct config *);
+/* Everything from an accepted configuration and its file's text to the end of the process. Returns
+ * what to exit with (DESIGN 6). boot.c */
+int daemon_run(const struct options *, struct config *, const char *text);
 /* loop.c: puts programs where the configuration wants them (-EBUSY: another zddd has an interface);
  * the signals, timers and netlink events of the running daemon; the store's state as a problem. */
 int daemon_attach(struct daemon *);

@@ -49,6 +49,13 @@ uint64_t kernel_jiffies(const struct datapath *dp)
 	return sample.jiffies;
 }
 
+uint64_t datapath_age_ms(const struct datapath *dp, uint64_t jiffies)
+{
+	uint64_t now = kernel_jiffies(dp);
+
+	return now > jiffies ? (now - jiffies) * 1000 / dp->geometry.hz : 0;
+}
+
 /* The first sample after a tick. */
 static int sample_tick(int fd, struct clock_sample *sample)
 {

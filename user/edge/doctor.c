@@ -298,7 +298,7 @@ static void see_flow_room(struct visit *v)
 static void see_daemon(struct visit *v)
 {
 	for (size_t i = 0; i < PROBLEMS; i++)
-		if (v->daemon->problem[i][0])
+		if (i != PROBLEM_DRIFT && v->daemon->problem[i][0])
 			bad(v, DOCTOR_DAEMON, "%.250s", v->daemon->problem[i]);
 }
 
@@ -309,6 +309,7 @@ json_t *doctor_report(struct daemon *d)
 	for (size_t i = 0; i < DOCTOR_CHECKS; i++)
 		v.facts[i].state = DOCTOR_GOOD;
 	unknown(&v, DOCTOR_OFFLOAD);
+	numbers_count(d);
 	v.n_rows = datapath_interfaces(d->datapath, v.rows, INTERFACES_MAX);
 	see_kernel(&v);
 	see_forwarding(&v);

@@ -4,109 +4,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_json.h"
-#include "daemon.h"
-#include "jobs.h"
+#include "applied.h"
+#include "job.h"
 #include "proof.h"
 #include "publish.h"
-#include "saved.h"
 
 enum { TIMEOUT_MS = 30000 };
 
-enum parked { RUNNING, FOR_HEALTH, FOR_ROOM };
+static const uint64_t stop_patience_ns = 2000000000;
 
-struct job {
-	struct job *next; /* of the parked */
-	struct jobs *jobs;
-	const struct verb *verb;
-	json_t *body;
-	char who[96];
-	job_done_fn *done;
-	void *context;
-	uint64_t started_ns;
-	uv_timer_t deadline;
-	enum parked parked;
-	bool timed_out, intended, published;
-	struct answer answer;
-	int64_t *releases; /* one per record of the intent, 0-terminated */
-	json_t *moved;     /* proof.h */
-	json_t *revision;  /* of the one service, or null */
-	uint64_t generation;
-};
-
-struct jobs {
-	struct daemon *daemon;
-	struct job *parked;
-};
-
-static bool body_flag(const struct job *job, const char *key)
+/* The daemon ends. */
+static void stop_job(struct job *job)
 {
-	return json_is_true(json_object_get(job->body, key));
-}
-
-static const char *body_text(const struct job *job, const char *key)
-{
-	return json_string_value(json_object_get(job->body, key));
-}
-
-/* ---- the end ---- */
-
-static void job_free(uv_handle_t *handle)
-{
-	struct job *job = handle->data;
-
-	json_decref(job->answer.changes);
-	json_decref(job->moved);
-	json_decref(job->revision);
-	json_decref(job->body);
-	free(job->releases);
-	free(job);
-}
-
-static json_t *answer_json(struct job *job)
-{
-	struct daemon *d = job->jobs->daemon;
-	json_t *o = plain_answer(job->answer.outcome, "%s", job->answer.text);
-	bool proven = job->published && !body_flag(job, "no_wait");
-
-	json_object_set_new(o, "generation",
-			    json_integer((json_int_t)(job->published ? job->generation
-								     : d->world->generation)));
-	json_object_set_new(o, "revision",
-			    job->revision ? json_incref(job->revision) : json_null());
-	json_object_set_new(o, "took_ms",
-			    json_integer((json_int_t)((uv_hrtime() - job->started_ns) / 1000000)));
-	json_object_set_new(o, "changes",
-			    job->answer.changes ? json_incref(job->answer.changes) : json_array());
-	json_object_set_new(o, "staying", proof_staying(d, job->moved));
-	json_object_set_new(o, "verify",
-			    proven ? proof_of(d, job->moved, job->generation) : json_null());
-	return o;
-}
-
-static void end_releases(struct job *job)
-{
-	for (int64_t *number = job->releases; number && *number; number++)
-		journal_end(job->jobs->daemon->journal, *number, outcome_word(job->answer.outcome),
-			    job->published ? job->generation : 0);
-	free(job->releases);
-	job->releases = NULL;
-}
-
-static void finish(struct job *job)
-{
-	json_t *answer;
-
-	end_releases(job);
-	answer = answer_json(job);
-	uv_timer_stop(&job->deadline);
-	job->done(job->context, answer);
-	uv_close((uv_handle_t *)&job->deadline, job_free);
+	tell(&job->answer, OUT_ERROR, "zddd is stopping; %s",
+	     job->published ? "the change is in force, but its grace period was not waited for"
+			    : "nothing changed");
+	if (!job->published)
+		json_array_clear(job->answer.changes);
+	job_finish(job);
 }
 
 static void settled(void *context)
 {
-	finish(context);
+	struct job *job = context;
+
+	job->awaited = false;
+	if (!job->answered)
+		job_finish(job);
 }
 
 /* ---- waiting ---- */
@@ -165,35 +89,10 @@ static void deadline_over(uv_timer_t *timer)
 		snprintf(job->answer.text, sizeof(job->answer.text),
 			 "no room for another plan became free in time; nothing changed");
 	}
-	finish(job);
+	job_finish(job);
 }
 
 /* ---- publishing ---- */
-
-static void remember(struct job *job, const json_t *records)
-{
-	struct daemon *d = job->jobs->daemon;
-	json_t *record;
-	size_t i;
-
-	json_array_foreach(records, i, record) {
-		const char *name = json_string_value(json_object_get(record, "service"));
-		const struct world_service *s = world_find(d->world, name);
-		struct event e = {.kind = verb_name(job->verb),
-				  .service = name,
-				  .who = job->who,
-				  .generation = job->generation};
-		const char *why = body_text(job, "why");
-
-		store_put(d->store, STORE_SERVICES, name, s ? service_saved(s) : NULL);
-		journal_event(d->journal, &e, "%s -> %s by %s%s%s",
-			      json_string_value(json_object_get(record, "from")),
-			      json_string_value(json_object_get(record, "to")), job->who,
-			      why ? ": " : "", why ? why : "");
-		if (s && json_array_size(records) == 1)
-			job->revision = json_integer(s->revision);
-	}
-}
 
 static void publish_failed(struct job *job, struct txn *t, int err, char *error)
 {
@@ -205,7 +104,7 @@ static void publish_failed(struct job *job, struct txn *t, int err, char *error)
 		json_array_clear(job->answer.changes);
 		snprintf(job->answer.text, sizeof(job->answer.text), "nothing changed: %s",
 			 error ? error : strerror(-err));
-		finish(job);
+		job_finish(job);
 	}
 	free(error);
 }
@@ -234,42 +133,48 @@ static void publish(struct job *job, struct txn *t)
 	if (next)
 		daemon_adopt_world(d, next);
 	job->generation = d->world->generation;
-	remember(job, records);
+	job_remember(job, records);
 	json_decref(records);
-	if (body_flag(job, "no_wait"))
-		finish(job);
-	else
-		publisher_settled(d->publisher, job->generation, settled, job);
+	if (body_flag(job, "no_wait")) {
+		job_finish(job);
+		return;
+	}
+	job->awaited = true;
+	publisher_settled(d->publisher, job->generation, settled, job);
 }
 
 /* ---- the beginning ---- */
 
-static void begin_releases(struct job *job, const json_t *records)
-{
-	json_t *record;
-	size_t i;
-
-	job->releases = calloc(json_array_size(records) + 1, sizeof(*job->releases));
-	json_array_foreach(records, i, record) {
-		struct release r = {
-			.service = json_string_value(json_object_get(record, "service")),
-			.kind = verb_name(job->verb),
-			.from = json_string_value(json_object_get(record, "from")),
-			.to = json_string_value(json_object_get(record, "to")),
-			.who = job->who,
-			.why = body_text(job, "why"),
-		};
-
-		if (job->releases)
-			job->releases[i] = journal_begin(job->jobs->daemon->journal, &r);
-	}
-}
-
 /* A store that cannot write is a problem of its own; traffic is not kept waiting for it. */
 static void intent_written(void *context, int err)
 {
+	struct job *job = context;
+
 	(void)err;
-	job_try(context);
+	job->awaited = false;
+	if (job->answered)
+		return;
+	if (job->jobs->daemon->stopping)
+		stop_job(job);
+	else
+		job_try(job);
+}
+
+/* What is to be done goes to the store before it is done. The configuration first: the release is
+ * what a later daemon believes it by. */
+static void intend(struct job *job, struct txn *t)
+{
+	struct daemon *d = job->jobs->daemon;
+
+	if (t->next) {
+		applied_put(d, t->next->config);
+		job->configures = true;
+	}
+	job_begin_releases(job, t->records);
+	txn_rollback(t);
+	job->intended = true;
+	job->awaited = true;
+	store_barrier(d->store, intent_written, job);
 }
 
 static bool is_configuration(const struct job *job)
@@ -304,33 +209,18 @@ static bool names_missing_interface(struct job *job, const struct world *next)
 	return true;
 }
 
-static void one_revision(struct job *job)
-{
-	const char *name = body_text(job, "service");
-	const json_t *targets = json_object_get(job->body, "targets");
-	const struct world_service *s;
-
-	if (!name && json_object_size(targets) == 1)
-		name = json_object_iter_key(json_object_iter((json_t *)targets));
-	s = name ? world_find(job->jobs->daemon->world, name) : NULL;
-	if (s)
-		job->revision = json_integer(s->revision);
-}
-
 static void go_on(struct job *job, struct txn *t)
 {
 	if (t->next && names_missing_interface(job, t->next)) {
 		txn_rollback(t);
-		finish(job);
+		job_finish(job);
 	} else if (nothing_to_do(job)) {
+		job->configures = t->next && !body_flag(job, "dry_run"); /* the file may be new */
 		txn_rollback(t);
-		one_revision(job);
-		finish(job);
+		job_one_revision(job);
+		job_finish(job);
 	} else if (!job->intended) {
-		begin_releases(job, t->records);
-		txn_rollback(t);
-		job->intended = true;
-		store_barrier(job->jobs->daemon->store, intent_written, job);
+		intend(job, t);
 	} else {
 		publish(job, t);
 	}
@@ -353,7 +243,7 @@ static void job_try(struct job *job)
 	else if (may_wait(job))
 		park(job, FOR_HEALTH);
 	else
-		finish(job);
+		job_finish(job);
 }
 
 void job_start(struct jobs *jobs, const struct verb *verb, const json_t *body, const char *who,
@@ -363,11 +253,16 @@ void job_start(struct jobs *jobs, const struct verb *verb, const json_t *body, c
 	const char *by = json_string_value(json_object_get(body, "by"));
 	struct job *job = calloc(1, sizeof(*job));
 
-	if (!job) {
-		done(context, plain_answer(OUT_ERROR, "out of memory"));
+	if (!job || jobs->daemon->stopping) {
+		done(context,
+		     plain_answer(OUT_ERROR, "%s",
+				  job ? "zddd is stopping; nothing changed" : "out of memory"));
+		free(job);
 		return;
 	}
 	job->jobs = jobs;
+	job->next_all = jobs->all;
+	jobs->all = job;
 	job->verb = verb;
 	job->body = json_incref((json_t *)body);
 	job->done = done;
@@ -393,13 +288,17 @@ struct jobs *jobs_make(struct daemon *d)
 
 void jobs_free(struct jobs *jobs)
 {
+	uint64_t until = uv_hrtime() + stop_patience_ns;
+
 	while (jobs && jobs->parked) {
 		struct job *job = jobs->parked;
 
 		unpark(job);
-		job->answer.outcome = OUT_ERROR;
-		snprintf(job->answer.text, sizeof(job->answer.text), "zddd is stopping");
-		finish(job);
+		stop_job(job);
 	}
+	while (jobs && jobs->all && uv_hrtime() < until)
+		uv_run(jobs->daemon->loop, UV_RUN_ONCE); /* the walk's timer wakes it */
+	while (jobs && jobs->all)
+		stop_job(jobs->all);
 	free(jobs);
 }

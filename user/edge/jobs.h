@@ -16,7 +16,8 @@ struct daemon;
 struct jobs;
 
 struct jobs *jobs_make(struct daemon *);
-/* Ends what is still parked with an error answer. */
+/* Answers all: what is parked with an error, what is on its way when it is done, or with an error
+ * when that takes long. */
 void jobs_free(struct jobs *);
 
 /* answer is docs/api.md's; the callee takes it. Called exactly once, perhaps before job_start

@@ -45,7 +45,7 @@ void daemon_problem(struct daemon *d, enum problem which, const char *text)
 bool daemon_degraded(const struct daemon *d)
 {
 	for (size_t i = 0; i < PROBLEMS; i++)
-		if (d->problem[i][0])
+		if (i != PROBLEM_DRIFT && d->problem[i][0])
 			return true;
 	return false;
 }

@@ -5,7 +5,7 @@
 
 #include "daemon.h"
 
-enum { SAMPLE_MS = 10000 };
+enum { SAMPLE_MS = 10000, FRESH_NS = 200000000 };
 
 /* New flows per pool object at the last two samples: the window is 10 to 20 seconds long. */
 struct sampler {
@@ -100,6 +100,19 @@ static struct backend_numbers backend_numbers(void *context, uint16_t object)
 	n.row = datapath_backend_row(d->datapath, object);
 	n.mac = mac_word(datapath_memory(d->datapath), object);
 	return n;
+}
+
+void numbers_count(struct daemon *d)
+{
+	datapath_count_now(d->datapath);
+	d->counted_ns = uv_hrtime();
+}
+
+struct numbers numbers_now(struct daemon *d)
+{
+	if (uv_hrtime() - d->counted_ns > FRESH_NS)
+		numbers_count(d);
+	return numbers_of(d);
 }
 
 struct numbers numbers_of(struct daemon *d)

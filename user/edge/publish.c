@@ -94,6 +94,8 @@ static void grace_start(struct publisher *p)
 {
 	if (p->waiting_grace || p->settled >= p->daemon->world->generation)
 		return;
+	if (p->daemon->stopping && !p->waiters)
+		return;
 	p->waiting_grace = true;
 	p->grace_from = p->daemon->world->generation;
 	p->grace.data = p;
@@ -205,5 +207,7 @@ void publisher_free(struct publisher *p)
 		p->waiters = w->next;
 		free(w);
 	}
+	while (p && p->waiting_grace)
+		uv_run(p->daemon->loop, UV_RUN_ONCE); /* the worker uses the data path */
 	free(p);
 }

@@ -13,7 +13,7 @@
 #include "server.h"
 #include "txn.h"
 
-enum { CONNECTIONS_MAX = 512, IDLE_SECONDS = 120 };
+enum { CONNECTIONS_MAX = 512, IDLE_SECONDS = 120, LAST_RUNS = 4 };
 
 struct server {
 	struct MHD_Daemon *mhd;
@@ -259,7 +259,8 @@ void server_free(struct server *s)
 {
 	if (!s)
 		return;
-	run(s); /* last answers */
+	for (int i = 0; i < LAST_RUNS; i++)
+		run(s); /* last answers */
 	uv_poll_stop(&s->poll);
 	uv_timer_stop(&s->timer);
 	MHD_stop_daemon(s->mhd); /* closes the listening socket too */

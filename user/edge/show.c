@@ -48,7 +48,7 @@ static json_t *interfaces(const struct daemon *d)
 
 void show_state(struct daemon *d, struct request *r, const char *service)
 {
-	struct numbers n = numbers_of(d);
+	struct numbers n = numbers_now(d);
 
 	(void)service;
 	request_answer(r, 200,
@@ -63,7 +63,7 @@ void show_state(struct daemon *d, struct request *r, const char *service)
 void show_service(struct daemon *d, struct request *r, const char *service)
 {
 	const struct world_service *s = service_of(d, r, service);
-	struct numbers n = numbers_of(d);
+	struct numbers n = numbers_now(d);
 
 	if (s)
 		request_answer(r, 200, view_service(d->world, s, &n));
@@ -123,7 +123,7 @@ void show_history(struct daemon *d, struct request *r, const char *service)
 void show_why(struct daemon *d, struct request *r, const char *service)
 {
 	const struct world_service *s = service_of(d, r, service);
-	struct numbers n = numbers_of(d);
+	struct numbers n = numbers_now(d);
 
 	if (s)
 		request_answer(
@@ -193,7 +193,7 @@ void show_config(struct daemon *d, struct request *r, const char *service)
 void show_metrics(struct daemon *d, struct request *r, const char *service)
 {
 	struct zdd_count_row row = datapath_counts(d->datapath);
-	struct numbers n = numbers_of(d);
+	struct numbers n = numbers_now(d);
 	struct metrics_facts facts = {
 		.version = ZDD_VERSION,
 		.adopted = datapath_adopted(d->datapath),

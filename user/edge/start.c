@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "applied.h"
 #include "daemon.h"
 #include "saved.h"
 #include "start.h"
@@ -106,14 +107,19 @@ void start_recall(struct daemon *d)
 		journal_event(d->journal, &e, "zddd %s made a new data path", ZDD_VERSION);
 }
 
-/* The release's goal is what the data path does now. */
-static bool is_reached(const struct world_service *s, const json_t *release)
+/* The release's goal is what the data path does now. A configuration was in the store before its
+ * release was: it is in force now. */
+static bool is_reached(const struct daemon *d, const struct world_service *s, const json_t *release)
 {
 	const char *to = json_string_value(json_object_get(release, "to"));
 	char text[256];
 
+	if (to && !strcmp(to, "removed"))
+		return !s;
 	if (!s || !to)
 		return false;
+	if (!strcmp(to, "changed"))
+		return !applied_lost(d);
 	shares_text(s, s->share, text, sizeof(text));
 	return !strcmp(text, to);
 }
@@ -126,7 +132,7 @@ static void close_one(void *context, int64_t number, const json_t *release)
 	const char *to = json_string_value(json_object_get(release, "to"));
 	const struct world_service *s = name ? world_find(d->world, name) : NULL;
 	struct event e = {.kind = "start", .service = name};
-	bool reached = is_reached(s, release);
+	bool reached = is_reached(d, s, release);
 	char text[256] = "nothing of it";
 
 	if (s)

@@ -100,16 +100,15 @@ static int parse(struct options *o, int argc, char *argv[])
 	return code;
 }
 
-static int load(const char *path, struct config **config)
+static int load(const char *path, char **text, struct config **config)
 {
-	char *error = NULL, *text;
+	char *error = NULL;
 	size_t len;
 	int err = -EINVAL;
 
-	text = read_file(path, &len, &error);
-	if (text)
-		err = config_parse_saved(path, text, len, config, NULL, &error);
-	free(text);
+	*text = read_file(path, &len, &error);
+	if (*text)
+		err = config_parse_saved(path, *text, len, config, NULL, &error);
 	if (!err)
 		return 0;
 	fprintf(stderr, "zddd: %s\n", error ? error : strerror(-err));
@@ -138,6 +137,7 @@ int main(int argc, char *argv[])
 	struct options o = {
 		.run_dir = "/run/zdd", .state_dir = "/var/lib/zdd", .bpffs = "/sys/fs/bpf/zdd"};
 	struct config *config = NULL;
+	char *text = NULL;
 	int code = parse(&o, argc, argv);
 
 	if (code >= 0)
@@ -145,15 +145,15 @@ int main(int argc, char *argv[])
 	if (o.verbose)
 		log_verbose();
 	if (o.config)
-		code = load(o.config, &config);
-	if (code > 0)
-		return code;
-	if (o.check && config)
+		code = load(o.config, &text, &config);
+	if (code <= 0 && o.check && config)
 		code = check_host(o.config, config);
-	else if (o.remove)
+	else if (code <= 0 && o.remove)
 		code = daemon_remove(&o);
-	else
-		return daemon_run(&o, config);
-	config_free(config);
+	else if (code <= 0)
+		code = daemon_run(&o, config, text);
+	if (o.check || o.remove)
+		config_free(config);
+	free(text);
 	return code;
 }

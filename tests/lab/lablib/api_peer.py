@@ -37,8 +37,8 @@ STATE = {"generation": 42, "version": "0.1.0", "state": "ok", "problems": [],
                         {"name": "veth1", "mode": "tc", "why": "virtual"}],
          "services": [SHOP]}
 CHANGED = {"result": "reached", "exit": 0, "text": "shop: green is live", "generation": 43,
-           "revision": 8, "took_ms": 3.125, "changes": ["shop: blue -> green"], "staying": [],
-           "verify": None}
+           "revision": 8, "took_ms": 3, "changes": ["shop: blue -> green"],
+           "moved": [{"service": "shop", "text": "shop: green is live"}], "staying": [], "verify": None}
 
 ANSWERS = {
     "/v1/state": STATE,
