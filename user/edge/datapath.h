@@ -69,6 +69,8 @@ struct flow_counts datapath_pool_flows(const struct datapath *, uint16_t pool);
 struct zdd_pool_row datapath_pool_row(const struct datapath *, uint16_t pool);
 struct zdd_backend_row datapath_backend_row(const struct datapath *, uint16_t backend);
 struct zdd_count_row datapath_counts(const struct datapath *);
+/* How long ago the kernel's clock of the rows (last_jiffies) stood there. */
+uint64_t datapath_age_ms(const struct datapath *, uint64_t jiffies);
 
 /* Live flows, newest round. Calls each with the record (a copy) until it returns false. */
 void datapath_each_flow(const struct datapath *,
