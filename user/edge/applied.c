@@ -58,11 +58,12 @@ static void look_at_file(struct daemon *d)
 
 static bool differs(const struct applied *a, const struct config *c)
 {
-	json_t *now = comparable(c);
-	bool same = json_equal(now, a->file);
+	json_t *now = comparable(c), *sentences = json_array();
+	size_t n = json_differences("", a->file, now, sentences); /* minds no order */
 
+	json_decref(sentences);
 	json_decref(now);
-	return !same;
+	return n;
 }
 
 /* NULL: the file says it all. */

@@ -29,6 +29,7 @@ enum problem {
 	PROBLEM_PUBLISH,
 	PROBLEM_VIP,
 	PROBLEM_METRICS,
+	PROBLEM_DATAPATH, /* what taking it over could not do */
 	PROBLEM_DRIFT, /* worth knowing, and no reason to call the daemon degraded */
 	PROBLEMS
 };
@@ -54,7 +55,7 @@ struct daemon {
 	struct drains *drains;
 	json_t *vips; /* {address: true} that this or an earlier daemon put on lo */
 	uint64_t started_ms;
-	uint64_t counted_ns; /* when numbers_count() was called last */
+	uint64_t counted_ns, count_took_ns; /* the last numbers_count() */
 	struct applied *applied;
 	char problem[PROBLEMS][256];
 	bool stopping;
