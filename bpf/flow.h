@@ -34,18 +34,9 @@ ZDD_INLINE struct zdd_region region_udp(void)
 				   geometry.udp_buckets};
 }
 
-ZDD_INLINE __u32 flow_tag(__u64 hash)
-{
-	__u32 tag = hash >> 32;
-
-	return tag < ZDD_TAG_FIRST ? tag + ZDD_TAG_FIRST : tag;
-}
-
 ZDD_INLINE __u32 flow_bucket(struct zdd_region r, __u64 hash, int second)
 {
-	__u32 spread = second ? (hash * 0x9e3779b97f4a7c15ull) >> 32 : (__u32)hash;
-
-	return r.first + zdd_scale(spread, r.n);
+	return r.first + zdd_flow_bucket(hash, second, r.n);
 }
 
 /* Which flow is meant. A client's packet names the listener; a backend's names its own endpoint. */
@@ -152,7 +143,7 @@ ZDD_INLINE __u32 count_ways(__u32 ways)
 ZDD_INLINE int flow_find_in(__u32 bucket, const struct zdd_key *k, struct zdd_hit *hit)
 {
 	const struct zdd_flow_bucket *b = AT(flow_tags, bucket);
-	__u32 ways = b ? ways_with(b, flow_tag(k->hash)) : 0;
+	__u32 ways = b ? ways_with(b, zdd_flow_tag(k->hash)) : 0;
 
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < ZDD_FLOW_WAYS && ways; i++) {
@@ -198,7 +189,7 @@ ZDD_INLINE void flow_free(const struct zdd_hit *hit, __u64 hash)
 	struct zdd_flow_bucket *b = AT(flow_tags, bucket);
 
 	if (b)
-		__sync_val_compare_and_swap(&b->tag[hit->place % ZDD_FLOW_WAYS], flow_tag(hash),
+		__sync_val_compare_and_swap(&b->tag[hit->place % ZDD_FLOW_WAYS], zdd_flow_tag(hash),
 					    ZDD_TAG_FREE);
 }
 
@@ -253,7 +244,7 @@ ZDD_INLINE void survey_record(__u32 place, const struct zdd_key *k, struct zdd_s
 ZDD_INLINE __u32 survey_bucket(__u32 bucket, const struct zdd_key *k, struct zdd_survey *s)
 {
 	const struct zdd_flow_bucket *b = AT(flow_tags, bucket);
-	__u32 ways = b ? ways_with(b, flow_tag(k->hash)) : 0;
+	__u32 ways = b ? ways_with(b, zdd_flow_tag(k->hash)) : 0;
 
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < ZDD_FLOW_WAYS && ways; i++) {
@@ -349,7 +340,7 @@ ZDD_INLINE void flow_publish(__u32 place, __u64 hash)
 	struct zdd_flow_bucket *b = AT(flow_tags, place / ZDD_FLOW_WAYS);
 
 	if (b)
-		__sync_lock_test_and_set(&b->tag[place % ZDD_FLOW_WAYS], flow_tag(hash));
+		__sync_lock_test_and_set(&b->tag[place % ZDD_FLOW_WAYS], zdd_flow_tag(hash));
 }
 
 /* Gives a claimed place back. */
@@ -363,21 +354,21 @@ ZDD_INLINE void flow_abandon(__u32 place)
 
 /* ---- replies of flows that could not be kept ---- */
 
+/* One word, so that a tag is never read with another's listener. */
 ZDD_INLINE void memo_put(__u64 hash, __u16 listener)
 {
 	struct zdd_memo *m = AT(memo, hash % ZDD_MEMO_SLOTS);
 
-	if (m) {
-		m->listener = listener;
-		m->tag = flow_tag(hash);
-	}
+	if (m)
+		ONCE(m->word) = (__u64)listener << 32 | zdd_flow_tag(hash);
 }
 
 ZDD_INLINE __u16 memo_get(__u64 hash)
 {
 	const struct zdd_memo *m = AT(memo, hash % ZDD_MEMO_SLOTS);
+	__u64 word = m ? ONCE(m->word) : 0;
 
-	return m && m->tag == flow_tag(hash) ? m->listener : ZDD_NONE;
+	return (__u32)word == zdd_flow_tag(hash) ? word >> 32 : ZDD_NONE;
 }
 
 #endif

@@ -24,7 +24,7 @@ ZDD_RARE int forward_stray(struct zdd_job *j, __u32 reset, __u32 of_host)
 {
 	struct zdd_choice c;
 
-	if (!j)
+	if (!j || end_before(j))
 		return 0;
 	if (of_host)
 		end_pass(&j->out, ZDD_V_HOST_SOCKET);

@@ -6,7 +6,13 @@
 #include "mem.h"
 #include "parse.h"
 
-enum zdd_action { ACT_PASS, ACT_DROP, ACT_TO_BACKEND, ACT_TO_CLIENT };
+enum zdd_action {
+	ACT_PASS,
+	ACT_DROP,
+	ACT_TO_BACKEND,
+	ACT_TO_CLIENT,
+	ACT_BEFORE, /* leave it to the program that was here before */
+};
 
 /* What the hook must do. The rewrite gives the destination (to a backend) or the source (to a
  * client) this address and port; `other`, when not 0, goes into the other side's port. */
@@ -46,6 +52,7 @@ struct zdd_job {
 	struct zdd_out out;
 	__u64 word; /* the plan, read once */
 	__u64 hash, seed;
+	__u32 moving; /* enum zdd_moving, read once */
 	__u32 now;
 	__u16 listener, service;
 	struct zdd_survey survey; /* scratch of open.h, not cleared between packets */
@@ -66,6 +73,15 @@ ZDD_INLINE void end_drop(struct zdd_out *o, enum zdd_verdict verdict)
 {
 	o->action = ACT_DROP;
 	o->verdict = verdict;
+}
+
+/* Returns 1 when a packet without a flow here must be left to the program that was here before. */
+ZDD_INLINE int end_before(struct zdd_job *j)
+{
+	if (j->moving != ZDD_MOVING_KNOWN)
+		return 0;
+	j->out.action = ACT_BEFORE;
+	return 1;
 }
 
 ZDD_INLINE void end_backend(struct zdd_out *o, enum zdd_verdict verdict,

@@ -42,9 +42,13 @@ ZDD_INLINE void local_packet(struct bpf_sk_lookup *ctx, struct zdd_packet *p)
 /* 0 when one of the backend's sockets took the connection. */
 ZDD_INLINE int local_assign(struct bpf_sk_lookup *ctx, __u16 backend)
 {
+	const struct zdd_backend *b = AT(backends, backend);
+
+	if (!b)
+		return -1;
 #pragma clang loop unroll(disable)
 	for (__u32 n = 0; n < ZDD_SOCKS_PER_BACKEND; n++) {
-		__u32 key = backend * ZDD_SOCKS_PER_BACKEND + n;
+		__u32 key = b->socks * ZDD_SOCKS_PER_BACKEND + n;
 		struct bpf_sock *sk = bpf_map_lookup_elem(&socks, &key);
 		long failed;
 

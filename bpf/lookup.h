@@ -47,7 +47,11 @@ ZDD_INLINE void lookup(void *ctx, enum zdd_parsed parsed, struct zdd_job *j)
 	if (!j->word)
 		return end_pass(&j->out, ZDD_V_NO_PLAN);
 	j->seed = d->flow_seed;
-	look(ctx, j);
+	j->moving = ONCE(d->moving);
+	if (j->moving == ZDD_MOVING_ALL)
+		j->out.action = ACT_BEFORE;
+	else
+		look(ctx, j);
 }
 
 #endif

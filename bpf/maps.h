@@ -44,4 +44,20 @@ struct {
 		});
 } grace SEC(".maps");
 
+/* The programs that were at the hooks before, while the data path moves from their maps into these:
+ * XDP; tc ingress and egress. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} before_xdp SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} before_tc SEC(".maps");
+
 #endif

@@ -213,7 +213,7 @@ ZDD_INLINE enum zdd_verdict open_survey(struct zdd_job *j, const struct zdd_key 
 		if (udp || hit->flow->isn == j->p.seq)
 			return ZDD_V_FORWARDED;
 		s->place = s->same;
-		s->tag = flow_tag(key->hash);
+		s->tag = zdd_flow_tag(key->hash);
 	}
 	return s->place == NO_PLACE ? ZDD_V_TABLE_FULL : ZDD_V_NEW;
 }
@@ -321,7 +321,7 @@ ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd
 			return;
 		}
 		s->place = s->same;
-		s->tag = flow_tag(key->hash);
+		s->tag = zdd_flow_tag(key->hash);
 	}
 	if (s->place == NO_PLACE)
 		return;

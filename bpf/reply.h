@@ -99,6 +99,8 @@ ZDD_INLINE void reply(struct zdd_job *j)
 	__u16 listener;
 
 	find_reply(j, &key, &hit);
+	if (!hit.flow && end_before(j))
+		return;
 	listener = hit.flow ? hit.owner.listener : memo_get(j->hash);
 	if (listener == ZDD_NONE)
 		return end_pass(&j->out, ZDD_V_DIRECT);

@@ -33,6 +33,10 @@ int zdd_xdp(struct xdp_md *ctx)
 	j->p.ifindex = ctx->ingress_ifindex;
 	parsed = parse_frame(data, end, &j->p);
 	lookup(ctx, parsed, j);
+	if (unlikely(j->out.action == ACT_BEFORE)) {
+		bpf_tail_call(ctx, &before_xdp, 0);
+		end_pass(&j->out, ZDD_V_NO_PLAN);
+	}
 	return xdp_apply(ctx, &j->p, &j->out);
 }
 
@@ -55,6 +59,10 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 	if (skb->vlan_present)
 		j->p.vlan = skb->vlan_tci;
 	lookup(skb, parsed, j);
+	if (unlikely(j->out.action == ACT_BEFORE)) {
+		bpf_tail_call(skb, &before_tc, egress);
+		end_pass(&j->out, ZDD_V_NO_PLAN);
+	}
 	return tc_apply(skb, &j->p, &j->out, egress);
 }
 

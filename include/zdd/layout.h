@@ -6,16 +6,20 @@
 #define ZDD_LAYOUT_H
 
 #include "zdd/addr.h"
+#include "zdd/hash.h"
 #include "zdd/limits.h"
 #include "zdd/verdict.h"
 
+/* A test builds the one before. */
+#ifndef ZDD_LAYOUT_VERSION
 #define ZDD_LAYOUT_VERSION 1
+#endif
 
 /* How large the sized arrays are. Written once when the memory is made, read by programs (as
  * load-time constants) and by every later daemon. */
 struct zdd_geometry {
 	__u32 layout_version;
-	__u32 cpus;         /* possible CPUs: rows of the per-CPU arrays */
+	__u32 cpus;         /* rows of the per-CPU arrays: possible CPUs, and one of the daemon's */
 	__u32 hz;           /* jiffies per second of this kernel */
 	__u32 listeners;    /* global listener objects, <= 65535 */
 	__u32 services;     /* per plan, <= 65535 */
@@ -32,13 +36,25 @@ struct zdd_geometry {
 	__u32 spare;
 };
 
+/* While a data path moves into other maps (user/edge/datapath_move.c): which packets are left to the
+ * programs of before, which have the old maps. */
+enum zdd_moving {
+	ZDD_MOVING_NOT,
+	ZDD_MOVING_ALL,   /* all: some hooks have no other program yet */
+	ZDD_MOVING_KNOWN, /* those of flows that are not known here; new flows begin here */
+	ZDD_MOVING_LAST,  /* none: what was known there last is being taken in */
+};
+
 /* Element 0 of `desk`. `word` is the switch: the one store that publishes a plan and the one read
- * per packet. generation << 8 | plan slot; 0 means none yet. Written by the daemon alone. */
+ * per packet. generation << 8 | plan slot; 0 means none yet. Written by the daemon alone. The
+ * geometry, which begins with the version, stands at the same place in every layout. */
 struct zdd_desk {
 	__u64 word;
-	__u64 flow_seed; /* random per data path; keeps flow buckets unpredictable */
+	__u64 flow_seed;    /* random per data path; keeps flow buckets unpredictable */
 	__u64 netns_cookie; /* of the network namespace it serves: SO_NETNS_COOKIE */
-	__u64 spare[5];
+	__u32 moving;       /* enum zdd_moving */
+	__u32 spare32;
+	__u64 spare[4];
 	struct zdd_geometry geometry;
 };
 
@@ -141,7 +157,8 @@ struct zdd_backend {
 	__u16 incarnation; /* grows when the index is reused */
 	__u32 flags;       /* ...beside this one */
 	__u16 weight;
-	__u16 spare[17];
+	__u16 socks; /* the lowest backend of this endpoint: sockets are kept under its index */
+	__u16 spare[16];
 };
 
 enum zdd_hop_flag {
@@ -193,6 +210,21 @@ struct zdd_flow_bucket {
 };
 
 enum zdd_flow_tag { ZDD_TAG_FREE, ZDD_TAG_BUSY, ZDD_TAG_FIRST };
+
+ZDD_INLINE __u32 zdd_flow_tag(__u64 hash)
+{
+	__u32 tag = (__u32)(hash >> 32);
+
+	return tag < ZDD_TAG_FIRST ? tag + ZDD_TAG_FIRST : tag;
+}
+
+/* One of the two buckets of a flow, in a region of n buckets. */
+ZDD_INLINE __u32 zdd_flow_bucket(__u64 hash, int second, __u32 n)
+{
+	__u32 spread = second ? (__u32)((hash * 0x9e3779b97f4a7c15ull) >> 32) : (__u32)hash;
+
+	return zdd_scale(spread, n);
+}
 
 enum zdd_flow_state {
 	ZDD_F_HALF = 1,   /* SYN seen, handshake not complete */
@@ -258,9 +290,7 @@ struct zdd_flow_lock {
 
 /* Who a flow without state belongs to, direct-mapped and lossy: lets replies find their VIP. */
 struct zdd_memo {
-	__u32 tag;
-	__u16 listener;
-	__u16 spare;
+	__u64 word; /* listener << 32 | tag; tag 0: empty */
 };
 
 /* ---- counters, one row per CPU, plain adds ---- */
@@ -270,7 +300,9 @@ struct zdd_count_row {
 	__u64 note[24];
 };
 
-/* Element cpu * geometry.pools + pool id. Generation stamps prove guarantee 1: the first and last
+/* The last row is no CPU's: there the daemon puts what was counted before a move into other maps.
+ *
+ * Element cpu * geometry.pools + pool id. Generation stamps prove guarantee 1: the first and last
  * new flow that this pool got under the newest generation that gave it one. */
 struct zdd_pool_row {
 	__u64 new_flows;

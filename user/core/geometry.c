@@ -80,6 +80,12 @@ static uint32_t buckets_for(uint64_t flows)
 	return (uint32_t)clamp(flows * 100 / 85 / ZDD_FLOW_WAYS + 1, 128, 1u << 26);
 }
 
+/* A backend may have a TCP and a UDP door; half of the ways stay free. */
+static uint32_t door_buckets(const struct zdd_geometry *g)
+{
+	return (g->listeners + 2 * g->backends) * 2 / ZDD_DOOR_WAYS;
+}
+
 void geometry_for(const struct config *config, struct zdd_geometry *g)
 {
 	struct demand d = demand_of(config);
@@ -92,12 +98,48 @@ void geometry_for(const struct config *config, struct zdd_geometry *g)
 	g->backends = (uint32_t)clamp(2 * d.backends, 512, most);
 	g->listeners = (uint32_t)clamp(2 * d.listeners, 256, most);
 	g->hops = (uint32_t)clamp(2 * d.backends, 1024, most);
-	/* A backend may have a TCP and a UDP door; half of the ways stay free. */
-	g->door_buckets = (g->listeners + 2 * g->backends) * 2 / ZDD_DOOR_WAYS;
+	g->door_buckets = door_buckets(g);
 	g->table_words = (uint32_t)clamp(ample(d.table_words), LEAST_WORDS, 1u << 28);
 	g->share_words = (uint32_t)(SHARE_WORDS * clamp(4 * d.split, 64, 4096));
 	g->cohorts = (uint32_t)clamp(4 * d.cohorts, 4 * ZDD_COHORTS_PER_SERVICE, 1u << 22);
 	g->tcp_buckets = buckets_for(config->flows_tcp);
 	g->half_buckets = (uint32_t)clamp(g->tcp_buckets / 8, 1024, 1u << 26);
 	g->udp_buckets = buckets_for(config->flows_udp);
+}
+
+/* No more than geometry_for gives, so that what was made by it is enough. */
+static uint32_t need(uint64_t wanted, uint32_t given)
+{
+	return wanted < given ? (uint32_t)wanted : given;
+}
+
+bool geometry_has_room(const struct config *config, const struct zdd_geometry *g)
+{
+	struct demand d = demand_of(config);
+	struct zdd_geometry full;
+
+	geometry_for(config, &full);
+	return g->services >= need(d.services, full.services) &&
+	       g->pools >= need(d.pools, full.pools) &&
+	       g->backends >= need(d.backends, full.backends) &&
+	       g->listeners >= need(d.listeners, full.listeners) &&
+	       g->hops >= need(d.backends + 1, full.hops) &&
+	       g->table_words >= need(2 * d.table_words, full.table_words) &&
+	       g->share_words >= need(2 * d.split * SHARE_WORDS, full.share_words) &&
+	       g->cohorts >= need(2 * d.cohorts, full.cohorts);
+}
+
+#define RAISE(field) g->field = g->field < least->field ? least->field : g->field
+
+void geometry_hold(struct zdd_geometry *g, const struct zdd_geometry *least)
+{
+	RAISE(listeners);
+	RAISE(services);
+	RAISE(pools);
+	RAISE(backends);
+	RAISE(hops);
+	RAISE(table_words);
+	RAISE(share_words);
+	RAISE(cohorts);
+	g->door_buckets = door_buckets(g);
 }

@@ -87,6 +87,7 @@ static void write_backend(const struct zdd_memory *m, uint32_t i, const struct i
 					      .port = key->port,
 					      .pool = key->pool,
 					      .incarnation = incarnation,
+					      .socks = (uint16_t)i,
 					      .flags = ZDD_B_USED};
 }
 

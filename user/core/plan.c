@@ -141,8 +141,8 @@ static bool more_comes(const struct planner *p)
 int draft_full(struct draft *d, const char *what, uint32_t room)
 {
 	return explain(d->error, -ENOSPC,
-		       "no room for more %s: the running data path was made for %u; "
-		       "zddd --remove and a new start make a larger one",
+		       "no room for more %s: the running data path was made for %u; a restart "
+		       "of zddd with this configuration makes it larger, connections stay",
 		       what, room);
 }
 

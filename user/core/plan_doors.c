@@ -5,58 +5,16 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "doors.h"
 #include "draft.h"
-#include "zdd/hash.h"
 
-static struct zdd_door_bucket *bucket_of(const struct draft *d, uint32_t hash)
-{
-	return &d->memory->doors[d->slot * d->geometry->door_buckets +
-				 zdd_scale(hash, d->geometry->door_buckets)];
-}
-
-static unsigned fill_of(const struct zdd_door_bucket *b)
-{
-	unsigned n = 0;
-
-	while (n < ZDD_DOOR_WAYS && b->way[n].kind != ZDD_DOOR_FREE)
-		n++;
-	return n;
-}
-
-static struct zdd_door *find_in(struct zdd_door_bucket *b, const struct zdd_door *door)
-{
-	for (unsigned i = 0, n = fill_of(b); i < n; i++)
-		if (b->way[i].port == door->port && b->way[i].proto == door->proto &&
-		    zdd_addr_eq(&b->way[i].addr, &door->addr))
-			return &b->way[i];
-	return NULL;
-}
-
-/* Into the emptier of its two buckets. Of doors with one key the first stays, but of backends the
- * lowest: it stands for all with that endpoint. */
 static int put(struct draft *d, const struct zdd_door *door)
 {
-	uint64_t hash = zdd_door_hash(&door->addr, door->port, door->proto);
-	struct zdd_door_bucket *one = bucket_of(d, (uint32_t)hash);
-	struct zdd_door_bucket *two = bucket_of(d, (uint32_t)(hash >> 32));
-	struct zdd_door *same = find_in(one, door);
-	unsigned fill_one = fill_of(one), fill_two = fill_of(two);
+	uint32_t buckets = d->geometry->door_buckets;
 
-	if (!same)
-		same = find_in(two, door);
-	if (same) {
-		if (same->kind == ZDD_DOOR_BACKEND && door->kind == ZDD_DOOR_BACKEND &&
-		    door->listener < same->listener)
-			same->listener = door->listener;
+	if (!door_put(&d->memory->doors[d->slot * buckets], buckets, door))
 		return 0;
-	}
-	if (fill_one == ZDD_DOOR_WAYS && fill_two == ZDD_DOOR_WAYS)
-		return draft_full(d, "doors", d->geometry->door_buckets * ZDD_DOOR_WAYS);
-	if (fill_one <= fill_two)
-		one->way[fill_one] = *door;
-	else
-		two->way[fill_two] = *door;
-	return 0;
+	return draft_full(d, "doors", buckets * ZDD_DOOR_WAYS);
 }
 
 /* ---- listeners ---- */

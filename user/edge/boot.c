@@ -103,6 +103,7 @@ static int start_traffic(struct daemon *d, char **error)
 	int err;
 
 	start_recall(d);
+	daemon_problem(d, PROBLEM_DATAPATH, datapath_problem(d->datapath));
 	vips_follow(d);
 	datapath_resolve(d->datapath, d->world, d->net);
 	err = publisher_now(d->publisher, error);

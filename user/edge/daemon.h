@@ -30,7 +30,7 @@ enum problem {
 	PROBLEM_VIP,
 	PROBLEM_METRICS,
 	PROBLEM_DATAPATH, /* what taking it over could not do */
-	PROBLEM_DRIFT, /* worth knowing, and no reason to call the daemon degraded */
+	PROBLEM_DRIFT,    /* worth knowing, and no reason to call the daemon degraded */
 	PROBLEMS
 };
 

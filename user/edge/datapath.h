@@ -15,7 +15,9 @@ struct net; /* edge/net.h: links, addresses, routes, neighbours of this network 
 
 /* Opens the pins under dir (made when absent) or loads a new data path sized for config.
  * A data path of the same layout is adopted without touching a packet: its memory is mapped, its
- * programs are replaced in their links by this build's. Another daemon holding dir: -EBUSY.
+ * programs are replaced in their links by this build's. One of the layout before, or of a size that
+ * does not suit config, is moved into new memory with its flows, under traffic; where that is only
+ * about size and fails, datapath_problem says so. Another daemon holding dir: -EBUSY.
  * 0, or negative errno with *error one line (release with free). */
 int datapath_open(const char *dir, const struct config *, struct datapath **out, char **error);
 /* Detaches and unpins everything under dir, whoever made it. */
@@ -24,6 +26,8 @@ int datapath_remove(const char *dir, char **error);
 void datapath_close(struct datapath *);
 
 bool datapath_adopted(const struct datapath *);
+/* What could not be done when it was opened, for people; NULL: nothing. */
+const char *datapath_problem(const struct datapath *);
 const struct zdd_memory *datapath_memory(const struct datapath *);
 
 /* Copies what the running plan says into world: generation, revision, live, shares, admin and last

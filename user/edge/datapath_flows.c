@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "datapath_int.h"
+#include "flows.h"
 
 /* ---- tallies ---- */
 
@@ -69,26 +70,10 @@ struct seen {
 	uint32_t place, tag;
 };
 
-/* The epoch before and after tells whether one flow was read. */
 static bool read_flow(const struct datapath *dp, uint32_t place, struct seen *s)
 {
-	const struct zdd_flow_bucket *b = &dp->memory.flow_tags[place / ZDD_FLOW_WAYS];
-	const struct zdd_flow *f = &dp->memory.flow_recs[place];
-	uint64_t meta;
-
 	s->place = place;
-	s->tag = __atomic_load_n(&b->tag[place % ZDD_FLOW_WAYS], __ATOMIC_ACQUIRE);
-	if (s->tag < ZDD_TAG_FIRST)
-		return false;
-	meta = __atomic_load_n(&f->meta, __ATOMIC_ACQUIRE);
-	memcpy(&s->flow, f, sizeof(s->flow));
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (ZDD_META_EPOCH(__atomic_load_n(&f->meta, __ATOMIC_RELAXED)) != ZDD_META_EPOCH(meta))
-		return false;
-	s->flow.meta = meta;
-	return s->flow.owner.listener < dp->geometry.listeners &&
-	       s->flow.owner.backend < dp->geometry.backends &&
-	       s->flow.owner.pool < dp->geometry.pools;
+	return flow_copy(&dp->memory, place, &s->flow, &s->tag);
 }
 
 static uint32_t silent_for(const struct zdd_flow *f, uint32_t now)

@@ -215,7 +215,15 @@ bool hook_foreign(const struct datapath *dp, uint32_t ifindex)
 
 /* ---- all of them ---- */
 
-static void adopt_one(struct datapath *dp, const char *name)
+static DIR *open_links(const char *dir)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/links", dir);
+	return opendir(path);
+}
+
+static void each_pin(struct datapath *dp, const char *name, hook_fn *call, void *context)
 {
 	struct hook hook;
 	char path[PATH_MAX];
@@ -231,33 +239,58 @@ static void adopt_one(struct datapath *dp, const char *name)
 		close(hook.fd);
 		return;
 	}
-	/* Where a program cannot be replaced the old one goes on: it reads the same memory. */
-	if (is_filter(hook.kind))
-		filter_attach(hook.kind == HOOK_FILTER_OUT, hook.ifindex,
-			      kernel_program(dp, hook.kind));
-	else
-		bpf_link_update(hook.fd, kernel_program(dp, hook.kind), NULL);
-	if (remember(dp, hook.kind, hook.ifindex, hook.fd))
-		close(hook.fd);
+	call(dp, hook, context);
 }
 
-static DIR *open_links(const char *dir)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/links", dir);
-	return opendir(path);
-}
-
-void hooks_adopt(struct datapath *dp)
+void hooks_each(struct datapath *dp, hook_fn *call, void *context)
 {
 	DIR *list = open_links(dp->dir);
 	struct dirent *entry;
 
 	while (list && (entry = readdir(list)))
-		adopt_one(dp, entry->d_name);
+		each_pin(dp, entry->d_name, call, context);
 	if (list)
 		closedir(list);
+}
+
+/* The pin of a filter is its program: the new one takes its place. */
+static int replace_filter(const struct datapath *dp, const struct hook *hook, int program)
+{
+	char path[PATH_MAX], aside[PATH_MAX];
+	int err = filter_attach(hook->kind == HOOK_FILTER_OUT, hook->ifindex, program);
+
+	if (err)
+		return err;
+	snprintf(aside, sizeof(aside), "%s/filter-new", dp->dir);
+	pin_path(dp->dir, hook->kind, hook->ifindex, path);
+	unlink(aside);
+	return bpf_obj_pin(program, aside) || rename(aside, path) ? -errno : 0;
+}
+
+int hook_replace(const struct datapath *dp, const struct hook *hook, int program)
+{
+	if (is_filter(hook->kind))
+		return replace_filter(dp, hook, program);
+	return bpf_link_update(hook->fd, program, NULL) ? -errno : 0;
+}
+
+/* Where a program cannot be replaced the old one goes on: it reads the same memory. */
+static void adopt_one(struct datapath *dp, struct hook hook, void *context)
+{
+	int err = hook_replace(dp, &hook, kernel_program(dp, hook.kind));
+
+	(void)context;
+	if (err)
+		snprintf(dp->problem, sizeof(dp->problem),
+			 "the program at links/%s-%u of %.80s is still that of an earlier zddd: %s",
+			 kinds[hook.kind].pin, hook.ifindex, dp->dir, strerror(-err));
+	if (remember(dp, hook.kind, hook.ifindex, hook.fd))
+		close(hook.fd);
+}
+
+void hooks_adopt(struct datapath *dp)
+{
+	hooks_each(dp, adopt_one, NULL);
 }
 
 /* Unpinning alone would let a link go some milliseconds later. */

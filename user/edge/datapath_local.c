@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What mode local needs: the lookup program in this network namespace, and the one that notices
  * listeners, at the root of the cgroup tree. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "datapath_int.h"
+#include "doors.h"
 #include "explain.h"
+#include "zdd.skel.h"
 
-static bool wanted(const struct world *world)
+bool local_wanted(const struct world *world)
 {
 	for (size_t i = 0; i < world->config->n_services; i++)
 		if (world->services[i].cfg->forward == FORWARD_LOCAL)
@@ -46,7 +52,7 @@ int local_attach(struct datapath *dp, const struct world *world, char **error)
 {
 	int netns, err;
 
-	if (!wanted(world)) {
+	if (!local_wanted(world)) {
 		hook_drop(dp, HOOK_LOOKUP, 0);
 		hook_drop(dp, HOOK_LISTEN, 0);
 		return 0;
@@ -65,4 +71,51 @@ int local_attach(struct datapath *dp, const struct world *world, char **error)
 			       "while zddd is away: %s",
 			       strerror(-err));
 	return 0;
+}
+
+/* ---- sockets: kept under the lowest backend of their endpoint ---- */
+
+/* What an adopted map holds is taken to be right. */
+int local_make(struct datapath *dp)
+{
+	dp->incarnations = calloc(dp->geometry.backends, sizeof(*dp->incarnations));
+	for (uint32_t i = 0; dp->incarnations && i < dp->geometry.backends; i++)
+		dp->incarnations[i] = dp->memory.backends[i].incarnation;
+	return dp->incarnations ? 0 : -ENOMEM;
+}
+
+void local_forget(struct datapath *dp)
+{
+	int fd = bpf_map__fd(dp->bpf->maps.socks);
+
+	for (uint32_t i = 0; i < dp->geometry.backends; i++) {
+		uint32_t key = i * ZDD_SOCKS_PER_BACKEND, end = key + ZDD_SOCKS_PER_BACKEND;
+
+		if (dp->incarnations[i] == dp->memory.backends[i].incarnation)
+			continue;
+		dp->incarnations[i] = dp->memory.backends[i].incarnation;
+		for (; key < end; key++)
+			bpf_map_delete_elem(fd, &key);
+	}
+}
+
+/* The door of an endpoint names the lowest of its backends; that is where the iterator and the
+ * listen program put sockets. */
+static uint16_t socks_of(const struct datapath *dp, uint32_t backend)
+{
+	const struct zdd_backend *b = &dp->memory.backends[backend];
+	uint32_t buckets = dp->geometry.door_buckets;
+	struct zdd_door_bucket *doors =
+		&dp->memory.doors[ZDD_WORD_SLOT(dp->memory.desk->word) * buckets];
+	const struct zdd_door *door = door_get(doors, buckets, &b->addr, b->port, IPPROTO_TCP);
+
+	return door && door->kind == ZDD_DOOR_BACKEND ? door->listener : (uint16_t)backend;
+}
+
+void local_collect(struct datapath *dp)
+{
+	kernel_collect_sockets(dp);
+	for (uint32_t i = 0; i < dp->geometry.backends; i++)
+		if (dp->memory.backends[i].flags & ZDD_B_USED)
+			dp->memory.backends[i].socks = socks_of(dp, i);
 }

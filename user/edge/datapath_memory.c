@@ -15,6 +15,8 @@ const char *const map_names[MAP_COUNT] = {
 #undef M
 		"socks",
 	"grace",
+	"before_xdp",
+	"before_tc",
 };
 
 enum {
@@ -46,6 +48,8 @@ uint32_t memory_count(unsigned map, const struct zdd_geometry *g)
 				g->backends *
 			ZDD_SOCKS_PER_BACKEND,
 		1,
+		1,
+		2,
 	};
 
 	return counts[map];

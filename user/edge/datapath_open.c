@@ -3,133 +3,37 @@
  * directory holds a whole data path or none. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "convert.h"
 #include "datapath_int.h"
 #include "explain.h"
 #include "geometry.h"
 #include "zdd.skel.h"
 
-/* ---- the directory ---- */
-
-static int make_dirs(const char *path)
-{
-	char part[PATH_MAX];
-
-	for (const char *at = path + 1;; at++) {
-		if (*at && *at != '/')
-			continue;
-		snprintf(part, sizeof(part), "%.*s", (int)(at - path), path);
-		if (mkdir(part, 0700) && errno != EEXIST)
-			return -errno;
-		if (!*at)
-			return 0;
-	}
-}
-
-/* Opens and locks dir. One daemon at a time; another one's lock ends with its process. */
-static int lock_dir(const char *dir, int *out, char **error)
-{
-	struct statfs fs;
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
-
-	if (fd < 0)
-		return explain(error, -errno, "%s: %s", dir, strerror(errno));
-	if (fstatfs(fd, &fs) || (unsigned long)fs.f_type != BPF_FS_MAGIC) {
-		close(fd);
-		return explain(error, -ENOTSUP,
-			       "%s is not on a BPF file system "
-			       "(mount -t bpf bpf /sys/fs/bpf)",
-			       dir);
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		close(fd);
-		if (err == -EBUSY)
-			return explain(error, err, "%s: another zddd is using it", dir);
-		return explain(error, err, "%s: %s", dir, strerror(-err));
-	}
-	*out = fd;
-	return 0;
-}
-
-/* Removes sub and the pins in it; what is absent is fine. */
-static int remove_sub(int dir_fd, const char *sub)
-{
-	int fd = openat(dir_fd, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (!list)
-		return errno == ENOENT ? 0 : -errno;
-	while ((entry = readdir(list)))
-		if (entry->d_name[0] != '.')
-			unlinkat(fd, entry->d_name, 0);
-	closedir(list);
-	return unlinkat(dir_fd, sub, AT_REMOVEDIR) && errno != ENOENT ? -errno : 0;
-}
-
-int pin_get(const struct datapath *dp, const char *sub, const char *name)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s/%s", dp->dir, sub, name);
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
-}
-
 /* ---- a new one ---- */
-
-static int pin_all(struct datapath *dp, const int fds[MAP_COUNT])
-{
-	char path[PATH_MAX], final[PATH_MAX];
-	int err = remove_sub(dp->dir_fd, "maps-new");
-
-	if (!err && mkdirat(dp->dir_fd, "maps-new", 0700))
-		err = -errno;
-	for (unsigned i = 0; i < MAP_COUNT && !err; i++) {
-		snprintf(path, sizeof(path), "%s/maps-new/%s", dp->dir, map_names[i]);
-		err = bpf_obj_pin(fds[i], path) ? -errno : 0;
-	}
-	snprintf(path, sizeof(path), "%s/maps-new", dp->dir);
-	snprintf(final, sizeof(final), "%s/maps", dp->dir);
-	if (!err && rename(path, final))
-		err = -errno;
-	return err;
-}
-
-static void map_fds(const struct datapath *dp, int fds[MAP_COUNT])
-{
-	for (unsigned i = 0; i < MAP_COUNT; i++)
-		fds[i] = bpf_object__find_map_fd_by_name(dp->bpf->obj, map_names[i]);
-}
 
 static int make_new(struct datapath *dp, const struct config *config, char **error)
 {
 	int fds[MAP_COUNT], err;
 
 	geometry_for(config, &dp->geometry);
-	dp->geometry.cpus = (uint32_t)libbpf_num_possible_cpus();
+	dp->geometry.cpus = (uint32_t)libbpf_num_possible_cpus() + 1;
 	err = kernel_hz(&dp->geometry.hz, error);
 	if (!err)
 		err = kernel_load(dp, NULL, error);
 	if (err)
 		return err;
-	map_fds(dp, fds);
+	pins_fds(dp, fds);
 	err = memory_map(dp, fds, error);
 	if (err)
 		return err;
@@ -137,7 +41,9 @@ static int make_new(struct datapath *dp, const struct config *config, char **err
 	if (getrandom(&dp->memory.desk->flow_seed, sizeof(uint64_t), 0) < 0)
 		return explain(error, -errno, "no random numbers: %s", strerror(errno));
 	hooks_remove_all(dp->dir); /* left by a removal that was interrupted */
-	err = pin_all(dp, fds);
+	err = pins_write(dp, "maps-new");
+	if (!err)
+		err = pins_rename(dp, "maps-new", "maps");
 	if (err)
 		return explain(error, err, "pinning maps under %s: %s", dp->dir, strerror(-err));
 	return 0;
@@ -145,11 +51,11 @@ static int make_new(struct datapath *dp, const struct config *config, char **err
 
 /* ---- a running one ---- */
 
-/* The geometry stands in the desk; how large that is tells whether we can read it. */
-static int read_geometry(struct datapath *dp, int desk_fd, char **error)
+/* The geometry stands in the desk at the same place in every layout. */
+int read_desk(struct datapath *dp, int desk_fd, uint32_t *moving, char **error)
 {
 	struct bpf_map_info info = {0};
-	uint32_t len = sizeof(info), version;
+	uint32_t len = sizeof(info);
 	const struct zdd_desk *desk;
 
 	if (bpf_obj_get_info_by_fd(desk_fd, &info, &len))
@@ -160,45 +66,66 @@ static int read_geometry(struct datapath *dp, int desk_fd, char **error)
 	if (desk == MAP_FAILED)
 		return explain(error, -errno, "%s/maps/desk: %s", dp->dir, strerror(errno));
 	dp->geometry = desk->geometry;
+	*moving = desk->moving;
 	munmap((void *)desk, sizeof(*desk));
-	version = dp->geometry.layout_version;
-	if (version == ZDD_LAYOUT_VERSION)
-		return 0;
-	return explain(
-		error, -EPROTO,
-		"the running data path under %s has layout %u, this zddd has "
-		"layout %u: run the zddd that made it, or zddd --remove (open connections break)",
-		dp->dir, version, ZDD_LAYOUT_VERSION);
-}
-
-static int open_pins(struct datapath *dp, int fds[MAP_COUNT], char **error)
-{
-	for (unsigned i = 0; i < MAP_COUNT; i++) {
-		fds[i] = pin_get(dp, "maps", map_names[i]);
-		if (fds[i] < 0)
-			return explain(error, fds[i],
-				       "%s/maps/%s: %s (zddd --remove takes away what is "
-				       "left of this data path)",
-				       dp->dir, map_names[i], strerror(-fds[i]));
-	}
 	return 0;
 }
 
-static int adopt(struct datapath *dp, char **error)
+static int known_layout(const struct datapath *dp, char **error)
 {
-	int fds[MAP_COUNT], err;
+	uint32_t version = dp->geometry.layout_version;
 
-	memset(fds, 0xff, sizeof(fds));
-	err = open_pins(dp, fds, error);
+	if (convert_from(version))
+		return 0;
+	return explain(error, -EPROTO,
+		       "the running data path under %s has layout %u, this zddd (layout %d) takes "
+		       "over %s: run the zddd that made it, or zddd --remove (open connections "
+		       "break)",
+		       dp->dir, version, ZDD_LAYOUT_VERSION,
+		       version > ZDD_LAYOUT_VERSION ? "none that is newer" : "only the one before");
+}
+
+/* Where it must move and cannot, memory of this layout is used as it is. */
+static int load_or_move(struct datapath *dp, const struct config *config, int fds[MAP_COUNT],
+			char **error)
+{
+	struct zdd_geometry to;
+	char *why = NULL;
+	int err;
+
+	err = move_wanted(dp, config, &to);
+	if (err < 0)
+		return explain(error, err, "the running plan under %s is not sound", dp->dir);
 	if (!err)
-		err = read_geometry(dp, fds[0], error);
+		return kernel_load(dp, fds, error);
+	err = move_to(dp, &to, &why);
+	if (err && dp->geometry.layout_version == ZDD_LAYOUT_VERSION) {
+		snprintf(dp->problem, sizeof(dp->problem),
+			 "the data path keeps its size, it cannot be moved into a new one: %.100s",
+			 why ? why : strerror(-err));
+		err = kernel_load(dp, fds, error);
+	} else if (err) {
+		err = explain(error, err, "layout %u under %s cannot be taken over: %s",
+			      dp->geometry.layout_version, dp->dir, why ? why : strerror(-err));
+	}
+	free(why);
+	return err;
+}
+
+static int adopt(struct datapath *dp, const struct config *config, char **error)
+{
+	int fds[MAP_COUNT], err = pins_open(dp, "maps", fds, error);
+	uint32_t moving;
+
+	if (!err)
+		err = read_desk(dp, fds[0], &moving, error);
+	if (!err)
+		err = known_layout(dp, error);
 	if (!err)
 		err = memory_map(dp, fds, error);
 	if (!err)
-		err = kernel_load(dp, fds, error);
-	for (unsigned i = 0; i < MAP_COUNT; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+		err = load_or_move(dp, config, fds, error);
+	pins_close(fds);
 	return err;
 }
 
@@ -238,16 +165,33 @@ static int take_over(struct datapath *dp, char **error)
 		return explain(error, err, "the running plan under %s is not sound", dp->dir);
 	if (!err)
 		err = tallies_make(dp);
-	dp->spare_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "zdd_spare", 4, 4, 1, NULL);
-	if (!err && dp->spare_fd < 0)
-		err = -errno;
+	if (!err)
+		err = local_make(dp);
 	/* The daemon before may have published a moment ago. */
 	if (!err && dp->adopted)
 		err = datapath_grace(dp);
 	if (err)
 		return explain(error, err, "taking over the data path: %s", strerror(-err));
+	dp->memory.desk->moving = ZDD_MOVING_NOT; /* a daemon may have died right before this */
 	hops_adopt(dp);
 	take_hooks(dp);
+	return 0;
+}
+
+static int open_dir(struct datapath *dp, char **error)
+{
+	int err = pins_make_dir(dp->dir);
+
+	if (err)
+		return explain(error, err, "%s: %s", dp->dir, strerror(-err));
+	err = pins_lock(dp->dir, &dp->dir_fd, error);
+	if (err)
+		return err;
+	if (mkdirat(dp->dir_fd, "links", 0700) && errno != EEXIST)
+		return explain(error, -errno, "%s/links: %s", dp->dir, strerror(errno));
+	dp->spare_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "zdd_spare", 4, 4, 1, NULL);
+	if (dp->spare_fd < 0)
+		return explain(error, -errno, "no BPF map can be made: %s", strerror(errno));
 	return 0;
 }
 
@@ -260,22 +204,15 @@ int datapath_open(const char *dir, const struct config *config, struct datapath 
 		return -ENOMEM;
 	dp->dir_fd = dp->spare_fd = -1;
 	dp->dir = strdup(dir);
-	err = make_dirs(dir);
-	if (err)
-		explain(error, err, "%s: %s", dir, strerror(-err));
-	else
-		err = lock_dir(dir, &dp->dir_fd, error);
-	if (err)
-		goto out;
-	if (mkdirat(dp->dir_fd, "links", 0700) && errno != EEXIST) {
-		err = explain(error, -errno, "%s/links: %s", dir, strerror(errno));
-		goto out;
+	err = dp->dir ? open_dir(dp, error) : -ENOMEM;
+	if (!err)
+		err = move_finish(dp, error);
+	if (!err) {
+		dp->adopted = pins_exist(dp, "maps");
+		err = dp->adopted ? adopt(dp, config, error) : make_new(dp, config, error);
 	}
-	dp->adopted = !faccessat(dp->dir_fd, "maps", F_OK, 0);
-	err = dp->adopted ? adopt(dp, error) : make_new(dp, config, error);
 	if (!err)
 		err = take_over(dp, error);
-out:
 	if (err)
 		datapath_close(dp);
 	else
@@ -300,6 +237,7 @@ void datapath_close(struct datapath *dp)
 	free(dp->hooks);
 	free(dp->interfaces);
 	free(dp->retired);
+	free(dp->incarnations);
 	free(dp->dir);
 	free(dp);
 }
@@ -310,15 +248,17 @@ int datapath_remove(const char *dir, char **error)
 
 	if (access(dir, F_OK) && errno == ENOENT)
 		return 0;
-	err = lock_dir(dir, &fd, error);
+	err = pins_lock(dir, &fd, error);
 	if (err)
 		return err;
 	hooks_remove_all(dir);
-	err = remove_sub(fd, "links");
+	err = pins_remove(fd, "links");
 	if (!err)
-		err = remove_sub(fd, "maps");
+		err = pins_remove(fd, "maps");
 	if (!err)
-		err = remove_sub(fd, "maps-new");
+		err = pins_remove(fd, "maps-new");
+	if (!err)
+		err = pins_remove(fd, "maps-old");
 	if (!err && rmdir(dir))
 		err = -errno;
 	close(fd);
@@ -330,6 +270,11 @@ int datapath_remove(const char *dir, char **error)
 bool datapath_adopted(const struct datapath *dp)
 {
 	return dp->adopted;
+}
+
+const char *datapath_problem(const struct datapath *dp)
+{
+	return dp->problem[0] ? dp->problem : NULL;
 }
 
 const struct zdd_memory *datapath_memory(const struct datapath *dp)

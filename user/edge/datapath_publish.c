@@ -8,14 +8,6 @@
 #include "net.h"
 #include "zdd.skel.h"
 
-static bool has_local(const struct world *world)
-{
-	for (size_t i = 0; i < world->config->n_services; i++)
-		if (world->services[i].cfg->forward == FORWARD_LOCAL)
-			return true;
-	return false;
-}
-
 int datapath_publish(struct datapath *dp, struct world *world, const struct net *net, char **error)
 {
 	const struct zdd_addr *local = NULL;
@@ -26,11 +18,12 @@ int datapath_publish(struct datapath *dp, struct world *world, const struct net 
 		return slot;
 	if (net)
 		hops_for_new(dp, net);
+	local_forget(dp);
 	world->generation = planner_publish(dp->planner, (unsigned)slot, world->generation);
 	dp->stale = false;
 	/* The iterator finds backends by the doors that were just published. */
-	if (has_local(world))
-		kernel_collect_sockets(dp);
+	if (local_wanted(world))
+		local_collect(dp);
 	return 0;
 }
 

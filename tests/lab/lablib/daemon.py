@@ -41,6 +41,7 @@ class Daemon:
         self.directory = os.path.join(lab.directory, name)
         self.state_dir = os.path.join(self.directory, "state")
         self.bpffs = os.path.join(names.BPFFS, f"{lab.name}-{name}")
+        self.program = os.path.join(BUILD, "zddd")
         self.config_path = os.path.join(self.directory, "zdd.yaml")
         self.socket = os.path.join(self.directory, "zddd.sock")
         self.proc = None
@@ -63,7 +64,7 @@ class Daemon:
         return self.config_path
 
     def argv(self, *more):
-        return [os.path.join(BUILD, "zddd"), "--config", self.config_path, "--run-dir", self.directory,
+        return [self.program, "--config", self.config_path, "--run-dir", self.directory,
                 "--state-dir", self.state_dir, "--bpffs", self.bpffs, *more]
 
     def start(self, wait=True, under=()):

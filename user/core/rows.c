@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stddef.h>
+
+#include "rows.h"
+
+static void add_words(uint64_t *sum, const void *row, size_t bytes)
+{
+	const uint64_t *words = row;
+
+	for (size_t i = 0; i < bytes / sizeof(*words); i++)
+		sum[i] += __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+}
+
+/* The stamps of those CPUs that have seen the pool's newest generation. */
+static void add_stamps(struct zdd_pool_row *sum, const struct zdd_pool_row *row)
+{
+	if (row->generation > sum->generation) {
+		sum->generation = row->generation;
+		sum->first_ns = row->first_ns;
+		sum->flows_of_generation = 0;
+	}
+	if (row->generation == sum->generation) {
+		sum->flows_of_generation += row->flows_of_generation;
+		if (row->first_ns < sum->first_ns)
+			sum->first_ns = row->first_ns;
+	}
+	if (row->last_jiffies > sum->last_jiffies)
+		sum->last_jiffies = row->last_jiffies;
+}
+
+struct zdd_pool_row rows_pool(const struct zdd_memory *m, uint32_t pool)
+{
+	struct zdd_pool_row sum = {0};
+
+	for (uint32_t cpu = 0; pool < m->geometry->pools && cpu < m->geometry->cpus; cpu++) {
+		const struct zdd_pool_row row = m->pool_rows[cpu * m->geometry->pools + pool];
+
+		sum.new_flows += row.new_flows;
+		sum.packets += row.packets;
+		sum.bytes += row.bytes;
+		add_stamps(&sum, &row);
+	}
+	return sum;
+}
+
+struct zdd_backend_row rows_backend(const struct zdd_memory *m, uint32_t backend)
+{
+	struct zdd_backend_row sum = {0};
+
+	for (uint32_t cpu = 0; backend < m->geometry->backends && cpu < m->geometry->cpus; cpu++)
+		add_words((uint64_t *)&sum, &m->backend_rows[cpu * m->geometry->backends + backend],
+			  sizeof(sum));
+	return sum;
+}
+
+struct zdd_count_row rows_counts(const struct zdd_memory *m)
+{
+	struct zdd_count_row sum = {0};
+
+	for (uint32_t cpu = 0; cpu < m->geometry->cpus; cpu++)
+		add_words((uint64_t *)&sum, &m->counts[cpu], sizeof(sum));
+	return sum;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The counters' rows per CPU, added up. Pure. */
+#ifndef ZDD_ROWS_H
+#define ZDD_ROWS_H
+
+#include <stdint.h>
+
+#include "zdd/layout.h"
+
+struct zdd_count_row rows_counts(const struct zdd_memory *);
+struct zdd_pool_row rows_pool(const struct zdd_memory *, uint32_t pool);
+struct zdd_backend_row rows_backend(const struct zdd_memory *, uint32_t backend);
+
+#endif
