@@ -8,6 +8,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.environ.get("ZDD_BUILD", os.path.join(ROOT, ".build"))
 TAIL = 8000
+PATIENCE = float(os.environ.get("LAB_PATIENCE", 1))  # waits longer where everything is slow (tools/vm)
 
 
 class NotInTime(AssertionError):
@@ -16,7 +17,7 @@ class NotInTime(AssertionError):
 
 def wait_for(condition, timeout, what):
     """Polls until `condition()` is true and returns what it gave. The only place where a test pauses."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     pause = 0.002
     while True:
         value = condition()
@@ -69,7 +70,7 @@ class Proc:
 
     def wait(self, timeout=30):
         try:
-            return self._popen.wait(timeout)
+            return self._popen.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             raise NotInTime(f"{self.name} (pid {self.pid}) does not end\n{self.tail()}") from None
 
