@@ -34,20 +34,19 @@
 	D(CONNTRACK, "conntrack", "conntrack is not in the way",                                   \
 	  "where packets go through the host's stack: notrack for the listeners, or accept both "  \
 	  "directions in the firewall")                                                            \
-	D(NFTABLES, "nftables", "no nftables rules",                                               \
+	D(NFTABLES, "nftables", "no nftables policy drops what is forwarded",                      \
 	  "XDP passes by rules on this host; traffic by tc or the stack is seen by them: accept "  \
 	  "the listeners' traffic in the forward chain")                                           \
 	D(LOCALNET, "route_localnet", "no UDP listener leads to 127.0.0.1",                        \
 	  "sysctl -w net.ipv4.conf.IF.route_localnet=1, or bind the service to a real address")    \
-	D(FLOW_ROOM, "flow_room", "the flow table has room", "raise `flows:` and restart the data "\
-	  "path")                                                                                  \
+	D(FLOW_ROOM, "flow_room", "the flow table has room", "raise `flows:` and restart zddd")    \
 	D(DAEMON, "daemon", "the daemon itself has no problem", "see the problems in zddctl get")
 
 enum doctor_check {
 #define D(symbol, name, good, fix) DOCTOR_##symbol,
 	ZDD_CHECKS(D)
 #undef D
-	DOCTOR_CHECKS
+		DOCTOR_CHECKS
 };
 
 enum doctor_state { DOCTOR_UNKNOWN, DOCTOR_GOOD, DOCTOR_BAD };

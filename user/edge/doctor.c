@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Gathers the facts for core/doctor.h from /proc, rtnetlink's picture and the data path. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "doctor.h"
+#include "firewall.h"
 
 enum { INTERFACES_MAX = 256, HALF_OPEN_SUSPECT = 3 };
 
@@ -134,6 +134,25 @@ static void see_interfaces(struct visit *v)
 	}
 }
 
+/* Large receive offload gives XDP frames that it cannot forward. */
+static void see_offload(struct visit *v)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	for (size_t i = 0; i < v->n_rows; i++) {
+		struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+		struct ifreq ask = {.ifr_data = (char *)&flags};
+
+		memcpy(ask.ifr_name, v->rows[i].name, sizeof(ask.ifr_name));
+		if (!strcmp(v->rows[i].mode, "xdp") && !ioctl(fd, SIOCETHTOOL, &ask) &&
+		    flags.data & ETH_FLAG_LRO)
+			bad(v, DOCTOR_OFFLOAD, "large receive offload is on at %s",
+			    v->rows[i].name);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 /* ---- listeners and backends ---- */
 
 static void see_listener(struct visit *v, const struct cfg_service *s, const struct cfg_listener *l)
@@ -143,6 +162,25 @@ static void see_listener(struct visit *v, const struct cfg_service *s, const str
 		    "%s: %s is not an address of this host; that is right only if "
 		    "another router sends it here",
 		    s->name, l->text);
+}
+
+/* Whoever the clients come by; conf.all counts for each. */
+static bool routes_localnet(const struct config *c)
+{
+	static const char path[] = "/proc/sys/net/ipv4/conf/%s/route_localnet";
+
+	for (size_t i = 0; i < c->n_interfaces; i++)
+		if (read_number(path, c->interfaces[i].name) == 1)
+			return true;
+	return read_number(path, "all") == 1;
+}
+
+static void see_localnet(struct visit *v, const struct world_service *s,
+			 const struct world_backend *b)
+{
+	if (!routes_localnet(v->daemon->world->config))
+		bad(v, DOCTOR_LOCALNET, "%s: UDP to %s needs route_localnet where clients come in",
+		    s->cfg->name, b->cfg->text);
 }
 
 static void see_backend(struct visit *v, const struct world_service *s,
@@ -162,8 +200,7 @@ static void see_backend(struct visit *v, const struct world_service *s,
 		    s->cfg->name, b->cfg->text, (unsigned long long)now.half_open);
 	for (size_t i = 0; loopback && i < s->cfg->n_listen; i++)
 		if (s->cfg->listen[i].proto == IPPROTO_UDP)
-			bad(v, DOCTOR_LOCALNET, "%s: UDP to %s needs route_localnet", s->cfg->name,
-			    b->cfg->text);
+			see_localnet(v, s, b);
 }
 
 static void see_services(struct visit *v)
@@ -240,45 +277,29 @@ static void see_sockets(struct visit *v, const char *path, bool v6)
 
 /* ---- firewalls ---- */
 
-/* How many nftables tables there are, or -1. */
-static int count_tables(void)
+static bool has_local(const struct world *w)
 {
-	struct {
-		struct nlmsghdr header;
-		struct nfgenmsg family;
-	} ask = {{sizeof(ask), NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE,
-		  NLM_F_REQUEST | NLM_F_DUMP, 1, 0},
-		 {AF_UNSPEC, NFNETLINK_V0, 0}};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER), n = 0;
-	struct timeval patience = {1, 0};
-	_Alignas(struct nlmsghdr) char answer[16384];
-	ssize_t len;
-
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	len = send(fd, &ask, sizeof(ask), 0) < 0 ? -1 : recv(fd, answer, sizeof(answer), 0);
-	for (struct nlmsghdr *h = (struct nlmsghdr *)answer; len > 0 && NLMSG_OK(h, len);
-	     h = NLMSG_NEXT(h, len)) {
-		if (h->nlmsg_type == NLMSG_ERROR)
-			n = -1;
-		else if (h->nlmsg_type != NLMSG_DONE)
-			n++;
-	}
-	close(fd);
-	return len < 0 ? -1 : n;
+	for (size_t i = 0; i < w->config->n_services; i++)
+		if (w->config->services[i].forward == FORWARD_LOCAL)
+			return true;
+	return false;
 }
 
+/* Rules that accept the listeners' traffic may stand before the policy: it is said, not proven. */
 static void see_firewall(struct visit *v)
 {
-	int tables = count_tables();
 	long tracked = read_number("/proc/sys/net/netfilter/%s", "nf_conntrack_count");
+	struct firewall f;
 
-	if (tables < 0)
+	if (firewall_look(&f))
 		unknown(v, DOCTOR_NFTABLES);
-	else if (tables)
-		bad(v, DOCTOR_NFTABLES, "this host has %d nftables table%s", tables,
-		    tables == 1 ? "" : "s");
+	else if (f.drops_forward[0])
+		bad(v, DOCTOR_NFTABLES, "nftables: the policy of %s is drop", f.drops_forward);
+	else if (f.drops_input[0] && has_local(v->daemon->world))
+		bad(v, DOCTOR_NFTABLES,
+		    "nftables: the policy of %s is drop, where mode local "
+		    "comes in",
+		    f.drops_input);
 	if (tracked > 0)
 		bad(v, DOCTOR_CONNTRACK, "conntrack follows %ld connections here", tracked);
 }
@@ -308,13 +329,13 @@ json_t *doctor_report(struct daemon *d)
 
 	for (size_t i = 0; i < DOCTOR_CHECKS; i++)
 		v.facts[i].state = DOCTOR_GOOD;
-	unknown(&v, DOCTOR_OFFLOAD);
 	numbers_count(d);
 	v.n_rows = datapath_interfaces(d->datapath, v.rows, INTERFACES_MAX);
 	see_kernel(&v);
 	see_forwarding(&v);
 	see_rp_filter(&v);
 	see_interfaces(&v);
+	see_offload(&v);
 	see_services(&v);
 	see_sockets(&v, "/proc/net/tcp", false);
 	see_sockets(&v, "/proc/net/tcp6", true);
