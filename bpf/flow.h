@@ -2,11 +2,12 @@
 /* The flow table: two candidate buckets of eight tags, records beside them at the same place, no
  * free list. The protocol, its proof and its limits are in docs/flows.md; in short:
  *
- *   read    tag equal -> meta -> key and owner -> meta again: same epoch, so one flow was read
- *   open    under the lock of the flow's hash; the place is claimed by compare-and-swap of its tag
- *           to BUSY, epoch grows first, fields follow, an exchange of the tag publishes
+ *   read    tag equal -> meta -> key and owner -> meta again: same epoch, not WRITING: one flow
+ *   open    under the lock of the flow's hash; a free place is claimed by compare-and-swap of its
+ *           tag to BUSY; epoch grows first, fields follow, the tag publishes, WRITING goes last
  *   change  state and last-seen only by compare-and-swap of meta, so never in a reused place
- *   end     tag to FREE by compare-and-swap; readers notice by the epoch of the next flow there */
+ *   end     meta to WRITING and the next epoch by compare-and-swap: the winner has the place, and
+ *           writes another flow there or sets the tag to FREE */
 #ifndef ZDD_FLOW_H
 #define ZDD_FLOW_H
 
@@ -89,6 +90,8 @@ ZDD_INLINE int flow_read(__u32 place, const struct zdd_key *k, struct zdd_hit *h
 	if (!f)
 		return 0;
 	meta = ONCE(f->meta);
+	if (ZDD_META_STATE(meta) & ZDD_F_WRITING)
+		return 0;
 	ORDER(&f->meta);
 	owner.word = ONCE(f->owner.word);
 	if (!same_client(f, k))
@@ -183,14 +186,29 @@ ZDD_INLINE void flow_touch(const struct zdd_hit *hit, __u16 bits, __u32 now)
 		__sync_val_compare_and_swap(&hit->flow->meta, was, meta_touched(was, bits, now));
 }
 
-ZDD_INLINE void flow_free(const struct zdd_hit *hit, __u64 hash)
+/* Ends the flow of an occupied place if its meta still is this one; the place is then this CPU's
+ * alone until flow_publish or flow_abandon. */
+ZDD_INLINE int flow_seize(struct zdd_flow *f, __u64 meta)
 {
-	__u32 bucket = hit->place / ZDD_FLOW_WAYS;
-	struct zdd_flow_bucket *b = AT(flow_tags, bucket);
+	return __sync_val_compare_and_swap(&f->meta, meta, ZDD_META_SEIZED(meta)) == meta;
+}
+
+/* Gives a place back that is this CPU's. */
+ZDD_INLINE void flow_abandon(__u32 place)
+{
+	struct zdd_flow_bucket *b = AT(flow_tags, place / ZDD_FLOW_WAYS);
 
 	if (b)
-		__sync_val_compare_and_swap(&b->tag[hit->place % ZDD_FLOW_WAYS], zdd_flow_tag(hash),
-					    ZDD_TAG_FREE);
+		__sync_lock_test_and_set(&b->tag[place % ZDD_FLOW_WAYS], ZDD_TAG_FREE);
+}
+
+/* When a touch comes between, the record stays and expires. */
+ZDD_INLINE void flow_free(const struct zdd_hit *hit)
+{
+	__u64 meta = ONCE(hit->flow->meta);
+
+	if (ZDD_META_EPOCH(meta) == ZDD_META_EPOCH(hit->meta) && flow_seize(hit->flow, meta))
+		flow_abandon(hit->place);
 }
 
 /* ---- opening ---- */
@@ -199,7 +217,13 @@ ZDD_INLINE int flow_lock(__u64 hash)
 {
 	struct zdd_flow_lock *l = AT(flow_locks, hash % ZDD_FLOW_LOCKS);
 
-	return l && __sync_val_compare_and_swap(&l->held, 0, 1) == 0;
+	/* It may be held for another flow, and a SYN that goes by the table alone never gets a
+	 * record: worth a microsecond of waiting. */
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < 64 && l; i++)
+		if (__sync_val_compare_and_swap(&l->held, 0, 1) == 0)
+			return 1;
+	return 0;
 }
 
 ZDD_INLINE void flow_unlock(__u64 hash)
@@ -217,15 +241,23 @@ ZDD_INLINE __u64 endpoint_of(__u16 backend)
 	return b ? zdd_door_hash(&b->addr, b->port, 0) : 0;
 }
 
-ZDD_INLINE int flow_expired(__u32 place, __u32 now)
+/* The meta of a flow that has been silent for too long, else 0. */
+ZDD_INLINE __u64 flow_expired(__u32 place, __u32 now)
 {
-	const struct zdd_flow *f = AT(flow_recs, place);
-	const struct zdd_listener *l = f ? AT(listeners, f->owner.listener) : 0;
-	__u64 meta = f ? ONCE(f->meta) : 0;
+	struct zdd_flow *f = AT(flow_recs, place);
+	const struct zdd_listener *l;
+	__u64 meta;
+	__u32 age;
 
-	return l && (__s32)(now - ZDD_META_SEEN(meta)) > 0 &&
-	       now - ZDD_META_SEEN(meta) >
-		       zdd_flow_idle(ZDD_META_STATE(meta), l->idle, geometry.hz);
+	if (!f)
+		return 0;
+	meta = ONCE(f->meta);
+	ORDER(&f->meta);
+	l = AT(listeners, f->owner.listener);
+	age = now - ZDD_META_SEEN(meta);
+	if (!l || ZDD_META_STATE(meta) & ZDD_F_WRITING || (__s32)age <= 0)
+		return 0;
+	return age > zdd_flow_idle(ZDD_META_STATE(meta), l->idle, geometry.hz) ? meta : 0;
 }
 
 /* A record with the key's tag: the key's own, or this client and port under another listener. */
@@ -263,12 +295,12 @@ ZDD_INLINE void survey_expired(__u32 bucket, struct zdd_survey *s)
 		return;
 #pragma clang loop unroll(disable)
 	for (__u32 w = 0; w < ZDD_FLOW_WAYS; w++) {
-		__u32 tag = ONCE(b->tag[w]);
+		__u32 place = bucket * ZDD_FLOW_WAYS + w;
+		__u64 meta = ONCE(b->tag[w]) < ZDD_TAG_FIRST ? 0 : flow_expired(place, s->now);
 
-		if (tag < ZDD_TAG_FIRST || !flow_expired(bucket * ZDD_FLOW_WAYS + w, s->now))
+		if (!meta)
 			continue;
-		s->place = bucket * ZDD_FLOW_WAYS + w;
-		s->tag = tag;
+		s->room = (struct zdd_room){place, 1, meta};
 		return;
 	}
 }
@@ -288,17 +320,16 @@ ZDD_RARE int flow_survey(struct zdd_survey *s, __u32 first, __u32 n)
 	one = flow_bucket(r, s->hash, 0);
 	two = flow_bucket(r, s->hash, 1);
 	s->same = NO_PLACE;
-	s->tag = ZDD_TAG_FREE;
-	s->place = NO_PLACE;
+	s->room = (struct zdd_room){NO_PLACE};
 	free_one = survey_bucket(one, &key, s);
 	free_two = survey_bucket(two, &key, s);
 	if (count_ways(free_one) >= count_ways(free_two) && free_one)
-		s->place = one * ZDD_FLOW_WAYS + lowest_way(free_one);
+		s->room.place = one * ZDD_FLOW_WAYS + lowest_way(free_one);
 	else if (free_two)
-		s->place = two * ZDD_FLOW_WAYS + lowest_way(free_two);
-	if (s->place == NO_PLACE && s->same == NO_PLACE) {
+		s->room.place = two * ZDD_FLOW_WAYS + lowest_way(free_two);
+	if (s->room.place == NO_PLACE && s->same == NO_PLACE) {
 		survey_expired(one, s);
-		if (s->place == NO_PLACE)
+		if (s->room.place == NO_PLACE)
 			survey_expired(two, s);
 	}
 	return 0;
@@ -319,37 +350,38 @@ ZDD_INLINE int is_taken(const struct zdd_survey *s, __u16 backend)
 	return found;
 }
 
-/* Takes a place whose tag is `tag` now; the record then belongs to this CPU until flow_publish.
- * NULL: another CPU was first. */
-ZDD_INLINE struct zdd_flow *flow_claim(__u32 place, __u32 tag, __u16 state, __u32 now)
+ZDD_INLINE struct zdd_room room_of(const struct zdd_hit *hit)
 {
-	struct zdd_flow_bucket *b = AT(flow_tags, place / ZDD_FLOW_WAYS);
-	struct zdd_flow *f = AT(flow_recs, place);
+	return (struct zdd_room){hit->place, 1, hit->meta};
+}
+
+/* Takes a place; the record then belongs to this CPU until flow_publish or flow_abandon.
+ * NULL: another CPU was first. */
+ZDD_INLINE struct zdd_flow *flow_claim(const struct zdd_room *room, __u16 state, __u32 now)
+{
+	struct zdd_flow_bucket *b = AT(flow_tags, room->place / ZDD_FLOW_WAYS);
+	struct zdd_flow *f = AT(flow_recs, room->place);
 
 	if (!b || !f)
 		return 0;
-	if (__sync_val_compare_and_swap(&b->tag[place % ZDD_FLOW_WAYS], tag, ZDD_TAG_BUSY) != tag)
+	if (room->occupied && !flow_seize(f, room->meta))
 		return 0;
-	ONCE(f->meta) = ZDD_META(now, state, ZDD_META_EPOCH(f->meta) + 1);
+	if (!room->occupied && __sync_val_compare_and_swap(&b->tag[room->place % ZDD_FLOW_WAYS],
+							   ZDD_TAG_FREE, ZDD_TAG_BUSY))
+		return 0;
+	ONCE(f->meta) = ZDD_META(now, state | ZDD_F_WRITING, ZDD_META_EPOCH(f->meta) + 1);
 	ORDER(&f->meta);
 	return f;
 }
 
-ZDD_INLINE void flow_publish(__u32 place, __u64 hash)
+/* The exchange orders all fields before the end of WRITING. */
+ZDD_INLINE void flow_publish(__u32 place, struct zdd_flow *f, __u64 hash)
 {
 	struct zdd_flow_bucket *b = AT(flow_tags, place / ZDD_FLOW_WAYS);
 
 	if (b)
 		__sync_lock_test_and_set(&b->tag[place % ZDD_FLOW_WAYS], zdd_flow_tag(hash));
-}
-
-/* Gives a claimed place back. */
-ZDD_INLINE void flow_abandon(__u32 place)
-{
-	struct zdd_flow_bucket *b = AT(flow_tags, place / ZDD_FLOW_WAYS);
-
-	if (b)
-		__sync_lock_test_and_set(&b->tag[place % ZDD_FLOW_WAYS], ZDD_TAG_FREE);
+	ONCE(f->meta) = f->meta & ~((__u64)ZDD_F_WRITING << 16);
 }
 
 /* ---- replies of flows that could not be kept ---- */

@@ -83,7 +83,7 @@ ZDD_INLINE void forward_udp(struct zdd_job *j)
 	if (hit.flow && !must_move(&hit))
 		return forward_flow(j, &hit, ZDD_V_FORWARDED);
 	if (hit.flow) {
-		flow_free(&hit, key.hash);
+		flow_free(&hit);
 		count_note(ZDD_N_UDP_MOVED);
 	}
 	open_flow(j);

@@ -29,6 +29,13 @@ struct zdd_out {
 
 enum { TAKEN_MAX = 4 };
 
+/* Where a record may be written. */
+struct zdd_room {
+	__u32 place;    /* NO_PLACE: nowhere */
+	__u32 occupied; /* by a flow that may be replaced while its meta is this: */
+	__u64 meta;
+};
+
 /* What stands in a flow's two buckets of one region: question and answer. */
 struct zdd_survey {
 	__u64 hash;
@@ -36,10 +43,9 @@ struct zdd_survey {
 	__be16 port;
 	__u16 listener; /* ZDD_NONE: no record counts as the flow's own */
 	__u32 now;
-	__u32 same;  /* place of the key's own record, NO_PLACE: none */
-	__u32 place; /* free or expired, NO_PLACE: none */
-	__u32 tag;   /* that place's tag as seen */
+	__u32 same; /* place of the key's own record, NO_PLACE: none */
 	__u32 n_taken;
+	struct zdd_room room; /* free or expired */
 	__u64 taken
 		[TAKEN_MAX]; /* backends at which other flows have this client port: endpoint_of */
 };

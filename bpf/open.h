@@ -172,15 +172,15 @@ ZDD_RARE __u32 open_alias(struct zdd_job *j, __u32 backend, __u32 pool)
 		s->port = 1024 + zdd_scale(zdd_mix64(j->hash + i), 64000);
 		s->hash = zdd_flow_hash(&s->client, s->port, j->p.proto, j->seed);
 		survey_region(j->p.proto == PROTO_UDP ? region_udp() : region_half(), s);
-		if (s->place == NO_PLACE || is_taken(s, backend))
+		if (s->room.place == NO_PLACE || is_taken(s, backend))
 			continue;
-		f = flow_claim(s->place, s->tag, ZDD_F_ALIAS, j->now);
+		f = flow_claim(&s->room, ZDD_F_ALIAS, j->now);
 		if (!f)
 			continue;
 		fill_flow(j, f, backend, pool);
 		f->port = s->port;
 		f->other = j->p.sport;
-		flow_publish(s->place, s->hash);
+		flow_publish(s->room.place, f, s->hash);
 		return s->port;
 	}
 	return 0;
@@ -212,10 +212,9 @@ ZDD_INLINE enum zdd_verdict open_survey(struct zdd_job *j, const struct zdd_key 
 	if (s->same != NO_PLACE && flow_read(s->same, key, hit)) {
 		if (udp || hit->flow->isn == j->p.seq)
 			return ZDD_V_FORWARDED;
-		s->place = s->same;
-		s->tag = zdd_flow_tag(key->hash);
+		s->room = room_of(hit);
 	}
-	return s->place == NO_PLACE ? ZDD_V_TABLE_FULL : ZDD_V_NEW;
+	return s->room.place == NO_PLACE ? ZDD_V_TABLE_FULL : ZDD_V_NEW;
 }
 
 /* Under the lock: picks a backend, writes the record. Sets hit for NEW and FORWARDED; other
@@ -224,32 +223,32 @@ ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key 
 					struct zdd_choice *c, struct zdd_hit *hit)
 {
 	enum zdd_verdict verdict = open_survey(j, key, hit);
-	__u32 place = j->survey.place, tag = j->survey.tag, port = 0, backend;
-	int reclaims = tag != ZDD_TAG_FREE && j->survey.same == NO_PLACE;
+	struct zdd_room room = j->survey.room;
+	int reclaims = room.occupied && j->survey.same == NO_PLACE;
+	__u32 port = 0, backend;
 
 	if (verdict != ZDD_V_NEW)
 		return verdict;
 	backend = j->survey.n_taken ? pick_backend(c, &j->survey) : chosen_backend(c);
 	/* Before the alias, which must not take this place. */
-	hit->flow =
-		flow_claim(place, tag, j->p.proto == PROTO_UDP ? ZDD_F_UDP : ZDD_F_HALF, j->now);
+	hit->flow = flow_claim(&room, j->p.proto == PROTO_UDP ? ZDD_F_UDP : ZDD_F_HALF, j->now);
 	if (!hit->flow)
 		return ZDD_V_FLOW_BUSY;
 	if (backend == ZDD_NONE) {
 		backend = chosen_backend(c);
 		port = open_alias(j, backend, c->id);
 		if (!port) {
-			flow_abandon(place);
+			flow_abandon(room.place);
 			return ZDD_V_REVERSE_TAKEN;
 		}
 		count_note(ZDD_N_PORT_REWRITTEN);
 	}
 	fill_flow(j, hit->flow, backend, c->id);
 	hit->flow->other = port;
-	hit->place = place;
+	hit->place = room.place;
 	hit->owner = hit->flow->owner;
-	hit->meta = hit->flow->meta;
-	flow_publish(place, key->hash);
+	flow_publish(room.place, hit->flow, key->hash);
+	hit->meta = ONCE(hit->flow->meta);
 	if (reclaims)
 		count_note(ZDD_N_FLOW_RECLAIMED);
 	count_new(j, c->id, backend);
@@ -304,6 +303,14 @@ ZDD_INLINE void copy_flow(struct zdd_flow *to, const struct zdd_flow *from)
 	to->born = from->born;
 }
 
+/* A copy of a record that was reused meanwhile is none. */
+ZDD_INLINE int copy_whole(struct zdd_flow *to, const struct zdd_hit *from)
+{
+	copy_flow(to, from->flow);
+	ORDER(&to->meta);
+	return ZDD_META_EPOCH(ONCE(from->flow->meta)) == ZDD_META_EPOCH(from->meta);
+}
+
 /* Moves a half-open record to the established ones. hit is the half-open one, and becomes the
  * established one; left as it is when there is no room, which costs nothing but its safety. */
 ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
@@ -316,22 +323,22 @@ ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd
 	survey_region(region_tcp(), s);
 	if (s->same != NO_PLACE && flow_read(s->same, key, &old)) {
 		if (old.flow->isn == hit->flow->isn) {
-			flow_free(hit, key->hash);
+			flow_free(hit);
 			*hit = old;
 			return;
 		}
-		s->place = s->same;
-		s->tag = zdd_flow_tag(key->hash);
+		s->room = room_of(&old);
 	}
-	if (s->place == NO_PLACE)
+	if (s->room.place == NO_PLACE)
 		return;
-	f = flow_claim(s->place, s->tag, ZDD_META_STATE(hit->meta) & ~ZDD_F_HALF, j->now);
+	f = flow_claim(&s->room, ZDD_META_STATE(hit->meta) & ~ZDD_F_HALF, j->now);
 	if (!f)
 		return;
-	copy_flow(f, hit->flow);
-	flow_publish(s->place, key->hash);
-	flow_free(hit, key->hash);
-	*hit = (struct zdd_hit){f, s->place, f->meta, f->owner};
+	if (!copy_whole(f, hit))
+		return flow_abandon(s->room.place);
+	flow_publish(s->room.place, f, key->hash);
+	flow_free(hit);
+	*hit = (struct zdd_hit){f, s->room.place, ONCE(f->meta), f->owner};
 }
 
 /* The packet that answers the backend's SYN-ACK. Sets j->out. */
@@ -347,7 +354,8 @@ ZDD_RARE int open_promote(struct zdd_job *j)
 	if (!half.flow)
 		return 0;
 	if (flow_lock(key.hash)) {
-		promote(j, &key, &half);
+		if (flow_read(half.place, &key, &half)) /* another CPU may have moved it */
+			promote(j, &key, &half);
 		flow_unlock(key.hash);
 	}
 	forward_flow(j, &half, ZDD_V_FORWARDED);

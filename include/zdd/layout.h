@@ -198,12 +198,13 @@ static inline __attribute__((always_inline)) __u32 zdd_link_slot(__u32 ifindex)
  * A bucket is 8 tags; the record of way w of bucket b is flow b * 8 + w. Three regions share both
  * arrays, in this order: established TCP, half-open TCP, UDP.
  *
- *   tag  0 free | 1 being written | else bits of the hash: the record is valid
+ *   tag  0 free | 1 a free place being filled | else bits of the hash: see meta
  *
  * A record's `meta` is the only word that two CPUs may change at once, always by compare-and-swap:
  *   last seen (jiffies, low 32 bits) << 32 | state bits << 16 | epoch
  * epoch grows when the place is taken by another flow, so a late writer cannot touch the new one,
- * and a reader that saw the same epoch before and after read one flow. See docs/flows.md. */
+ * and a reader that saw the same epoch before and after, and no WRITING, read one flow. Who swaps in
+ * ZDD_META_SEIZED ends that flow and has the place alone. See docs/flows.md. */
 
 struct zdd_flow_bucket {
 	__u32 tag[ZDD_FLOW_WAYS];
@@ -235,6 +236,7 @@ enum zdd_flow_state {
 	ZDD_F_ALIAS = 32, /* reverse entry of a flow whose client port was rewritten */
 	ZDD_F_UDP = 64,
 	ZDD_F_CHALLENGED = 128, /* a SYN with another ISN came: ask the half-open table too */
+	ZDD_F_WRITING = 256, /* between two flows: being written or freed by the one who has it */
 };
 
 /* owner is one word so that it is read whole. */
@@ -269,6 +271,7 @@ struct zdd_flow {
 #define ZDD_META_SEEN(meta) ((__u32)((meta) >> 32))
 #define ZDD_META_STATE(meta) ((__u16)((meta) >> 16))
 #define ZDD_META_EPOCH(meta) ((__u16)(meta))
+#define ZDD_META_SEIZED(meta) ZDD_META(ZDD_META_SEEN(meta), ZDD_F_WRITING, ZDD_META_EPOCH(meta) + 1)
 
 /* How long a flow may be silent, jiffies. idle is its listener's. RFC 9293 3.4.1 for the linger. */
 static inline __attribute__((always_inline)) __u32 zdd_flow_idle(__u16 state, __u32 idle, __u32 hz)

@@ -135,14 +135,14 @@ TEST(late_writers_are_kept_out_by_the_epoch)
 	flow_find(region_udp(), &old_key, &late);
 	if (!CHECK(late.flow))
 		return node_end();
-	flow_free(&late, old_key.hash);
+	flow_free(&late);
 	from_client(&young, 0, 0, 0);
 	flow_find(region_udp(), &young_key, &now);
 	CHECK(now.flow == late.flow);
 	meta = now.flow->meta;
 	flow_touch(&late, ZDD_F_RST, (__u32)native_now + 100);
 	CHECK_INT(now.flow->meta, meta);
-	flow_free(&late, old_key.hash);
+	flow_free(&late);
 	CHECK_INT(from_client(&young, 0, 0, 0).verdict, ZDD_V_FORWARDED);
 	CHECK(!flow_read(now.place, &old_key, &late));
 	node_end();

@@ -43,6 +43,8 @@ bool flow_copy(const struct zdd_memory *m, uint32_t place, struct zdd_flow *out,
 	if (*tag < ZDD_TAG_FIRST)
 		return false;
 	meta = __atomic_load_n(&f->meta, __ATOMIC_ACQUIRE);
+	if (ZDD_META_STATE(meta) & ZDD_F_WRITING)
+		return false;
 	memcpy(out, f, sizeof(*out));
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (ZDD_META_EPOCH(__atomic_load_n(&f->meta, __ATOMIC_RELAXED)) != ZDD_META_EPOCH(meta))
@@ -61,6 +63,15 @@ uint32_t flows_held(const struct zdd_memory *m, enum flow_region region)
 		for (unsigned w = 0; w < ZDD_FLOW_WAYS; w++)
 			held += b->tag[w] >= ZDD_TAG_FIRST;
 	return held;
+}
+
+bool flow_end(const struct zdd_memory *m, uint32_t place, uint64_t meta)
+{
+	if (!__atomic_compare_exchange_n(&m->flow_recs[place].meta, &meta, ZDD_META_SEIZED(meta),
+					 false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return false;
+	__atomic_store_n(tag_at(m, place), ZDD_TAG_FREE, __ATOMIC_SEQ_CST);
+	return true;
 }
 
 /* ---- where a flow belongs ---- */
@@ -148,10 +159,11 @@ static void write_record(const struct zdd_memory *m, uint32_t place, const struc
 	uint64_t meta = ZDD_META(ZDD_META_SEEN(f->meta), ZDD_META_STATE(f->meta),
 				 ZDD_META_EPOCH(to->meta) + 1);
 
-	__atomic_store_n(&to->meta, meta, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->meta, meta | (uint64_t)ZDD_F_WRITING << 16, __ATOMIC_SEQ_CST);
 	memcpy((char *)to + sizeof(to->meta), (const char *)f + sizeof(f->meta),
 	       sizeof(*to) - sizeof(to->meta));
 	__atomic_store_n(tag_at(m, place), tag, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->meta, meta, __ATOMIC_SEQ_CST);
 }
 
 /* Adds state bits and takes the later time, unless the place was reused since `was`. */
@@ -197,13 +209,12 @@ static void learn(struct zdd_flow *to, const struct zdd_flow *was, const struct 
 static void meet_half(const struct zdd_memory *m, const struct zdd_flow *f, uint32_t place)
 {
 	struct zdd_flow half;
-	uint32_t at = find(m, FLOWS_HALF, f, &half), tag = seat_of(m, FLOWS_HALF, f).tag;
+	uint32_t at = find(m, FLOWS_HALF, f, &half);
 
 	if (at == NO_PLACE)
 		return;
 	if (half.isn == f->isn)
-		__atomic_compare_exchange_n(tag_at(m, at), &tag, ZDD_TAG_FREE, false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		flow_end(m, at, half.meta);
 	else
 		touch(&m->flow_recs[place], m->flow_recs[place].meta, ZDD_F_CHALLENGED,
 		      ZDD_META_SEEN(f->meta));

@@ -90,25 +90,6 @@ static bool is_expired(const struct datapath *dp, const struct zdd_flow *f, uint
 	return silent_for(f, now) > zdd_flow_idle(ZDD_META_STATE(f->meta), idle, dp->geometry.hz);
 }
 
-/* Takes the tag away. A packet that came at this very moment gets its flow back. */
-static bool expire(const struct datapath *dp, const struct seen *s)
-{
-	uint32_t *tag =
-		&dp->memory.flow_tags[s->place / ZDD_FLOW_WAYS].tag[s->place % ZDD_FLOW_WAYS];
-	const __u64 *meta = &dp->memory.flow_recs[s->place].meta;
-	uint32_t was = s->tag, none = ZDD_TAG_FREE;
-
-	if (__atomic_load_n(meta, __ATOMIC_ACQUIRE) != s->flow.meta)
-		return false;
-	if (!__atomic_compare_exchange_n(tag, &was, ZDD_TAG_FREE, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_SEQ_CST))
-		return false;
-	if (__atomic_load_n(meta, __ATOMIC_SEQ_CST) == s->flow.meta)
-		return true;
-	__atomic_compare_exchange_n(tag, &none, s->tag, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	return false;
-}
-
 /* Ended flows linger for late packets and are open to nobody. */
 static bool has_ended(uint16_t state)
 {
@@ -137,13 +118,25 @@ static void count(struct tally *t, const struct zdd_flow *f)
 
 /* ---- rounds ---- */
 
-static void walk_buckets(struct datapath *dp, uint32_t from, uint32_t to, uint32_t now)
+static void walk_bucket(struct datapath *dp, uint32_t bucket, uint32_t now)
 {
 	struct seen s;
 
-	for (uint32_t place = from * ZDD_FLOW_WAYS; place < to * ZDD_FLOW_WAYS; place++)
-		if (read_flow(dp, place, &s) && !(is_expired(dp, &s.flow, now) && expire(dp, &s)))
+	for (uint32_t w = 0; w < ZDD_FLOW_WAYS; w++)
+		if (read_flow(dp, bucket * ZDD_FLOW_WAYS + w, &s) &&
+		    !(is_expired(dp, &s.flow, now) && flow_end(&dp->memory, s.place, s.flow.meta)))
 			count(&dp->round, &s.flow);
+}
+
+/* Established flows come last: one that is promoted during a round is met once or twice, never not
+ * at all, so that nothing it has is taken for unused. */
+static void walk_buckets(struct datapath *dp, uint32_t from, uint32_t to, uint32_t now)
+{
+	uint32_t all = ZDD_FLOW_BUCKETS(&dp->geometry), established = dp->geometry.tcp_buckets;
+
+	for (uint32_t i = from; i < to; i++)
+		walk_bucket(dp, i < all - established ? i + established : i - (all - established),
+			    now);
 }
 
 static void end_round(struct datapath *dp)
