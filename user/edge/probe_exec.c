@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* exec: a program without a shell ends with 0. It is its own process group, killed as one. */
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "probe.h"
 
@@ -69,6 +71,7 @@ void probe_exec(struct probe *p)
 	a->probe = p;
 	p->attempt = a;
 	p->cancel = exec_cancel;
+	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC); /* libcurl's own are not */
 	err = uv_spawn(p->timer.loop, &a->process, &options);
 	if (!err)
 		return;
