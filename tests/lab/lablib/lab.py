@@ -16,14 +16,15 @@ from .capture import Capture
 from .daemon import Daemon
 from .netns import Netns
 from .peers import Ledgerd, Load
-from .proc import Proc
+from .proc import PATIENCE, Proc
 
 VIP4, VIP6 = "203.0.113.10", "2001:db8::10"
 CLIENT4, CLIENT6 = "10.10.1.2", "fd10:1::2"
 NODE4, NODE6 = "10.10.1.1", "fd10:1::1"
 SOURCES4, SOURCES6 = "10.64.0.1", "fd64::1"
 PORT = 8080
-QUICK_HEALTH = {"type": "tcp", "interval": "200ms", "timeout": "200ms", "rise": 1, "fall": 2}
+QUICK_MS = f"{200 * PATIENCE:.0f}ms"
+QUICK_HEALTH = {"type": "tcp", "interval": QUICK_MS, "timeout": QUICK_MS, "rise": 1, "fall": 2}
 
 
 def endpoint(address, port):
