@@ -36,6 +36,7 @@ const struct zdd_memory *datapath_memory(const struct datapath *);
 size_t datapath_recall(const struct datapath *, struct world *);
 
 /* Attaches to the configured interfaces and to those that lead to backends; detaches from others.
+ * `auto` is XDP for all or tc for all: see core/ways.h.
  * Mode local's programs too, when a service wants them. Returns the first failure, after all else.
  * An interface that is missing is skipped and shown by datapath_status. Repeat after link events. */
 int datapath_attach(struct datapath *, const struct world *, struct net *, char **error);
@@ -88,6 +89,7 @@ struct datapath_interface {
 	uint32_t ifindex;
 	char mode[12];
 	char why[96];
+	bool takes_none; /* had XDP, and takes no XDP redirects */
 };
 size_t datapath_interfaces(const struct datapath *, struct datapath_interface *out, size_t room);
 

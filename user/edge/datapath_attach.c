@@ -9,6 +9,7 @@
 #include "datapath_int.h"
 #include "explain.h"
 #include "net.h"
+#include "ways.h"
 
 /* ---- what is wanted ---- */
 
@@ -113,33 +114,15 @@ static void want_to_backends(struct wants *w, const struct datapath *dp, const s
 
 /* ---- one interface ---- */
 
-/* Why not XDP when it was left to us; NULL: XDP it is. */
-static const char *auto_refuses(const struct net_link *link)
+static int set_xdp(struct datapath *dp, uint32_t ifindex, struct way *way)
 {
-	if (!strcmp(link->kind, "loopback"))
-		return "loopback has no XDP of its own";
-	if (!strcmp(link->kind, "veth") || !strcmp(link->kind, "bridge"))
-		return "tc keeps large packets whole there";
-	return link->kind[0] ? "a virtual device" : NULL;
-}
+	int err = hook_set(dp, HOOK_XDP, ifindex, (int)ifindex);
 
-static int try_xdp(struct datapath *dp, const struct want *want, const struct net_link *link,
-		   char *why, size_t size)
-{
-	const char *refused = want->mode == ATTACH_AUTO ? auto_refuses(link) : NULL;
-	int err;
-
-	if (want->mode == ATTACH_TC || refused) {
-		snprintf(why, size, "%s", refused ? refused : "asked for");
-		return -EOPNOTSUPP;
-	}
-	err = hook_set(dp, HOOK_XDP, link->ifindex, (int)link->ifindex);
+	way->failed = err != 0;
 	if (err == -EBUSY || err == -EEXIST)
-		snprintf(why, size, "another XDP program is there");
+		snprintf(way->why, sizeof(way->why), "another XDP program is there");
 	else if (err)
-		snprintf(why, size, "no native XDP: %s", strerror(-err));
-	else
-		snprintf(why, size, "native XDP");
+		snprintf(way->why, sizeof(way->why), "no native XDP: %.30s", strerror(-err));
 	return err;
 }
 
@@ -160,35 +143,34 @@ static void describe(struct datapath_interface *out, const struct want *want, co
 }
 
 /* The new hook comes before the old one goes. */
-static int attach_one(struct datapath *dp, const struct want *want, const struct net *net,
+static int attach_one(struct datapath *dp, const struct want *want, struct way *way,
 		      struct datapath_interface *out)
 {
-	const struct net_link *link = want->ifindex ? net_link(net, want->ifindex) : NULL;
-	char why[96];
-	int err;
+	uint32_t ifindex = want->ifindex;
 	bool xdp;
+	int err;
 
-	if (!link) {
+	if (!way->kind) {
 		describe(out, want, "missing", "no such interface yet");
 		return 0;
 	}
-	if (hook_foreign(dp, link->ifindex)) {
+	if (hook_foreign(dp, ifindex)) {
 		describe(out, want, "failed", "another zddd has it");
 		return -EBUSY;
 	}
-	xdp = !try_xdp(dp, want, link, why, sizeof(why));
-	err = xdp ? 0 : hook_set_tc(dp, false, link->ifindex);
+	xdp = way->xdp && !set_xdp(dp, ifindex, way);
+	err = xdp ? 0 : hook_set_tc(dp, false, ifindex);
 	if (!err)
-		err = hook_set_tc(dp, true, link->ifindex);
+		err = hook_set_tc(dp, true, ifindex);
 	if (err) {
 		describe(out, want, "failed", strerror(-err));
 		return err;
 	}
 	if (xdp)
-		hook_drop_tc(dp, false, link->ifindex);
+		hook_drop_tc(dp, false, ifindex);
 	else
-		hook_drop(dp, HOOK_XDP, link->ifindex);
-	describe(out, want, xdp ? "xdp" : "tc", why);
+		hook_drop(dp, HOOK_XDP, ifindex);
+	describe(out, want, xdp ? "xdp" : "tc", way->why);
 	return 0;
 }
 
@@ -245,25 +227,89 @@ static void drop_unwanted(struct datapath *dp, const struct wants *w)
 
 /* ---- all ---- */
 
-static int attach_all(struct datapath *dp, const struct wants *w, struct net *net, char **error)
+/* Seen to take no redirects although it had XDP. Drivers may say so only while they have it. */
+static bool took_none(const struct datapath *dp, uint32_t ifindex)
 {
-	struct datapath_interface *list = calloc(w->n + 1, sizeof(*list));
+	for (size_t i = 0; i < dp->n_interfaces; i++)
+		if (dp->interfaces[i].ifindex == ifindex)
+			return dp->interfaces[i].takes_none;
+	return false;
+}
+
+/* known: programs are attached, so the kernel's word about redirects counts. */
+static void see_ways(const struct datapath *dp, const struct wants *w, const struct net *net,
+		     bool known, struct way *ways)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const struct want *want = &w->list[i];
+		const struct net_link *link = want->ifindex ? net_link(net, want->ifindex) : NULL;
+
+		ways[i].name = want->name;
+		ways[i].kind = link ? link->kind : NULL;
+		ways[i].mode = want->mode;
+		ways[i].known = known || took_none(dp, want->ifindex);
+		ways[i].redirected = link && link->takes_redirects;
+	}
+}
+
+static int attach_list(struct datapath *dp, const struct wants *w, struct way *ways,
+		       struct datapath_interface *list, char **error)
+{
 	int err = 0;
 
-	if (!list || w->failed) {
-		free(list);
-		return explain(error, -ENOMEM, "out of memory while attaching");
-	}
 	for (size_t i = 0; i < w->n; i++) {
-		int failed = attach_one(dp, &w->list[i], net, &list[i]);
+		int failed = attach_one(dp, &w->list[i], &ways[i], &list[i]);
 
 		if (failed && !err)
 			err = explain(error, failed, "interface %s: %s", w->list[i].name,
 				      failed == -EBUSY ? "another zddd has it" : strerror(-failed));
 	}
-	free(dp->interfaces);
-	dp->interfaces = list;
-	dp->n_interfaces = w->n;
+	return err;
+}
+
+/* Who takes redirects, and who has no XDP, is known when programs are attached: then `auto` is
+ * chosen once more. */
+static int attach_twice(struct datapath *dp, const struct wants *w, struct net *net,
+			struct way *ways, struct datapath_interface *list, char **error)
+{
+	bool *takes_none = calloc(w->n + 1, sizeof(*takes_none));
+	int err;
+
+	if (!takes_none)
+		return explain(error, -ENOMEM, "out of memory while attaching");
+	see_ways(dp, w, net, false, ways);
+	ways_choose(ways, w->n);
+	err = attach_list(dp, w, ways, list, error);
+	net_refresh_links(net);
+	see_ways(dp, w, net, true, ways);
+	for (size_t i = 0; i < w->n; i++)
+		takes_none[i] = !ways[i].redirected &&
+				(!strcmp(list[i].mode, "xdp") || took_none(dp, list[i].ifindex));
+	ways_choose(ways, w->n);
+	if (!err)
+		err = attach_list(dp, w, ways, list, error);
+	for (size_t i = 0; i < w->n; i++)
+		list[i].takes_none = takes_none[i];
+	free(takes_none);
+	return err;
+}
+
+static int attach_all(struct datapath *dp, const struct wants *w, struct net *net, char **error)
+{
+	struct datapath_interface *list = calloc(w->n + 1, sizeof(*list));
+	struct way *ways = calloc(w->n + 1, sizeof(*ways));
+	int err = -ENOMEM;
+
+	if (!list || !ways || w->failed) {
+		free(list);
+		explain(error, err, "out of memory while attaching");
+	} else {
+		err = attach_twice(dp, w, net, ways, list, error);
+		free(dp->interfaces);
+		dp->interfaces = list;
+		dp->n_interfaces = w->n;
+	}
+	free(ways);
 	return err;
 }
 
@@ -275,7 +321,6 @@ int datapath_attach(struct datapath *dp, const struct world *world, struct net *
 	want_listed(&w, world->config, net);
 	want_to_backends(&w, dp, world, net);
 	err = attach_all(dp, &w, net, error);
-	net_refresh_links(net); /* an attached program may have changed who takes redirects */
 	failed = write_links(dp, &w, net);
 	if (failed && !err)
 		err = explain(error, failed, "too many interfaces with like numbers");

@@ -15,12 +15,12 @@
 #include "publish.h"
 #include "txn.h"
 
-enum { WALK_MS = 100, WALK_PARTS = 10, INTERFACES_SHOWN = 64 };
+enum { ABILITIES_MS = 3000, WALK_MS = 100, WALK_PARTS = 10, INTERFACES_SHOWN = 64 };
 
 /* What the loop itself watches. */
 struct watches {
 	uv_signal_t hup, term, interrupt;
-	uv_timer_t walk, watchdog;
+	uv_timer_t walk, watchdog, abilities;
 	uv_poll_t net;
 };
 
@@ -258,6 +258,15 @@ static void on_walk(uv_timer_t *timer)
 	datapath_walk(d->datapath, WALK_PARTS);
 }
 
+/* A device begins or ceases to take XDP redirects without an event (a veth's far end and its GRO). */
+static void on_abilities(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+
+	if (net_refresh_links(d->net))
+		daemon_attach(d);
+}
+
 static void on_watchdog(uv_timer_t *timer)
 {
 	(void)timer;
@@ -283,6 +292,9 @@ void daemon_watch(struct daemon *d)
 	uv_timer_init(d->loop, &w->walk);
 	w->walk.data = d;
 	uv_timer_start(&w->walk, on_walk, WALK_MS, WALK_MS);
+	uv_timer_init(d->loop, &w->abilities);
+	w->abilities.data = d;
+	uv_timer_start(&w->abilities, on_abilities, ABILITIES_MS, ABILITIES_MS);
 	uv_timer_init(d->loop, &w->watchdog);
 	if (watchdog_ms)
 		uv_timer_start(&w->watchdog, on_watchdog, 0, watchdog_ms);

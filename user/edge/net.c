@@ -131,10 +131,13 @@ int net_poll(struct net *net)
 	return real | confirm(net, changed, NET_ADDRESSES, net_read_addresses);
 }
 
-void net_refresh_links(struct net *net)
+bool net_refresh_links(struct net *net)
 {
-	if (net_read_links(net) < 0)
+	int differs = net_read_links(net);
+
+	if (differs < 0)
 		net->lost = true;
+	return differs > 0;
 }
 
 int net_fd(const struct net *net)

@@ -23,8 +23,8 @@ int net_fd(const struct net *);
  * that matters) or negative errno. Never blocks. */
 int net_poll(struct net *);
 
-/* Reads links again at once, for what no event tells (XDP abilities). */
-void net_refresh_links(struct net *);
+/* Reads links again at once, for what no event tells (XDP abilities). True when they differ. */
+bool net_refresh_links(struct net *);
 
 struct net_link {
 	uint32_t ifindex;
