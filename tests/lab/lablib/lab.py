@@ -117,8 +117,10 @@ class Lab:
                     f"link set {device} up")
         netns.ip(f"route add default via 10.{net}.{number}.1",
                  f"route add default via fd{net}:{number}::1")
-        self._offloads(self.node, interface, False)
-        self._offloads(netns, "eth0", True)
+        for side, device in ((self.node, interface), (netns, "eth0")):
+            # Without a queue a wire drops whatever comes while its 256 places are taken (kernel 6.18).
+            side.run("tc", "qdisc", "replace", "dev", device, "root", "pfifo", "limit", "10000")
+            self._offloads(side, device, side is netns)
         if self.shape.static_neighbours:
             self._fix_neighbours(interface, netns, net, number)
 
@@ -196,6 +198,11 @@ class Lab:
         for pool in pools or self.pools:
             for backend in self.pools[pool]:
                 backend.server.wait_ready()
+
+    def start_backend(self, name):
+        backend = self.backend(name)
+        backend.server = Ledgerd(self, backend)
+        backend.server.wait_ready()
 
     def load(self, mode, target=None, **options):
         return Load(self, mode, target or vip(4), **options)
