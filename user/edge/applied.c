@@ -17,7 +17,8 @@ static const char row_name[] = "applied";
 struct applied {
 	json_t *file; /* what the file says, as comparable(); null when it says nothing valid */
 	char hash[HASH_TEXT];
-	json_t *row; /* as in the store: {"file": hash, "config": ...}, or null */
+	json_t *row;    /* as in the store: {"file": hash, "config": ...}, or null */
+	json_t *before; /* the row that applied_put replaced, until it is known how that ended */
 	bool lost;
 };
 
@@ -84,6 +85,8 @@ void applied_put(struct daemon *d, const struct config *c)
 {
 	struct applied *a = d->applied;
 
+	if (!a->before)
+		a->before = json_incref(a->row);
 	look_at_file(d);
 	store_row(d, differs(a, c)
 			     ? json_pack("{s:s, s:o}", "file", a->hash, "config", config_to_json(c))
@@ -101,10 +104,24 @@ static void tell_drift(struct daemon *d)
 	daemon_problem(d, PROBLEM_DRIFT, json_is_null(d->applied->row) ? NULL : text);
 }
 
+static void forget_before(struct applied *a)
+{
+	json_decref(a->before);
+	a->before = NULL;
+}
+
 void applied_settle(struct daemon *d)
 {
 	applied_put(d, d->world->config);
+	forget_before(d->applied);
 	tell_drift(d);
+}
+
+/* A file that was edited for what was refused rules at the next start. */
+void applied_refused(struct daemon *d)
+{
+	store_row(d, json_incref(d->applied->before));
+	forget_before(d->applied);
 }
 
 bool applied_lost(const struct daemon *d)
@@ -182,5 +199,6 @@ void applied_free(struct applied *a)
 		return;
 	json_decref(a->file);
 	json_decref(a->row);
+	json_decref(a->before);
 	free(a);
 }

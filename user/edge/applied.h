@@ -18,6 +18,8 @@ void applied_free(struct applied *);
 void applied_put(struct daemon *, const struct config *);
 /* What is in force now, in the store and as a problem when it differs from the file. */
 void applied_settle(struct daemon *);
+/* What was put down did not come into force: as before. */
+void applied_refused(struct daemon *);
 /* An edited file took the place of what was applied before. */
 bool applied_lost(const struct daemon *);
 

@@ -130,8 +130,10 @@ void job_finish(struct job *job)
 	json_t *answer;
 
 	end_releases(job);
-	if (job->configures)
+	if (job->configures && job->published)
 		applied_settle(job->jobs->daemon);
+	else if (job->configures)
+		applied_refused(job->jobs->daemon);
 	answer = answer_json(job);
 	forget(job);
 	uv_timer_stop(&job->deadline);
