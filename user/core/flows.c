@@ -37,7 +37,7 @@ static uint32_t *tag_at(const struct zdd_memory *m, uint32_t place)
 bool flow_copy(const struct zdd_memory *m, uint32_t place, struct zdd_flow *out, uint32_t *tag)
 {
 	const struct zdd_flow *f = &m->flow_recs[place];
-	uint64_t meta;
+	__u64 meta;
 
 	*tag = __atomic_load_n(tag_at(m, place), __ATOMIC_ACQUIRE);
 	if (*tag < ZDD_TAG_FIRST)
@@ -65,7 +65,7 @@ uint32_t flows_held(const struct zdd_memory *m, enum flow_region region)
 	return held;
 }
 
-bool flow_end(const struct zdd_memory *m, uint32_t place, uint64_t meta)
+bool flow_end(const struct zdd_memory *m, uint32_t place, __u64 meta)
 {
 	if (!__atomic_compare_exchange_n(&m->flow_recs[place].meta, &meta, ZDD_META_SEIZED(meta),
 					 false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
@@ -169,7 +169,7 @@ static void write_record(const struct zdd_memory *m, uint32_t place, const struc
 /* Adds state bits and takes the later time, unless the place was reused since `was`. */
 static void touch(struct zdd_flow *f, uint64_t was, uint16_t bits, uint32_t seen)
 {
-	uint64_t now = __atomic_load_n(&f->meta, __ATOMIC_ACQUIRE), next;
+	__u64 now = __atomic_load_n(&f->meta, __ATOMIC_ACQUIRE), next;
 
 	do {
 		if (ZDD_META_EPOCH(now) != ZDD_META_EPOCH(was))

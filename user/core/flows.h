@@ -20,7 +20,7 @@ uint8_t region_proto(enum flow_region);
 /* A copy of the record at a place as it stood when it was valid; false: there is none. */
 bool flow_copy(const struct zdd_memory *, uint32_t place, struct zdd_flow *out, uint32_t *tag);
 /* Ends the flow whose meta was this, unless it changed since: who wins its meta has the place. */
-bool flow_end(const struct zdd_memory *, uint32_t place, uint64_t meta);
+bool flow_end(const struct zdd_memory *, uint32_t place, __u64 meta);
 /* Records in a region, ended ones that linger too. */
 uint32_t flows_held(const struct zdd_memory *, enum flow_region);
 /* Enters a flow of other memory with the same objects. A record that is there already learns what
