@@ -9,6 +9,6 @@ $(B)/packet/kernel_engine.o: PACKET_FLAGS += -I$(B)
 $(B)/packet/kernel_engine.o: $(skeleton)
 $(B)/packet/%.o: tests/packet/%.c
 	@mkdir -p $(@D)
-	$(CC) $(PACKET_FLAGS) -c $< -o $@
+	$(call quiet,CC)$(CC) $(PACKET_FLAGS) -c $< -o $@
 $(B)/packet/packets: $(PACKET_OBJ) $(B)/san/libcore.a
-	$(CC) $(sanitize) $^ $(call pkg_of,--libs libbpf $(core_pkgs)) -lm -o $@
+	$(call quiet,LD)$(CC) $(sanitize) $^ $(call pkg_of,--libs libbpf $(core_pkgs)) -lm -o $@
