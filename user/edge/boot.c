@@ -166,7 +166,7 @@ static void stop(struct daemon *d)
 	server_free(d->control);
 	server_free(d->metrics);
 	probes_free(d->probes);
-	publisher_free(d->publisher);
+	publisher_end(d->publisher);
 	store_close(d->store);
 	journal_close(d->journal);
 	datapath_close(d->datapath);

@@ -199,7 +199,7 @@ struct publisher *publisher_make(struct daemon *d)
 	return p;
 }
 
-void publisher_free(struct publisher *p)
+void publisher_end(struct publisher *p)
 {
 	while (p && p->waiters) {
 		struct waiter *w = p->waiters;
@@ -209,5 +209,5 @@ void publisher_free(struct publisher *p)
 	}
 	while (p && p->waiting_grace)
 		uv_run(p->daemon->loop, UV_RUN_ONCE); /* the worker uses the data path */
-	free(p);
+	/* p itself stays for the loop, which has its handles: the process is about to end */
 }

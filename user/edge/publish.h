@@ -11,7 +11,7 @@ struct publisher;
 
 struct publisher *publisher_make(struct daemon *);
 /* Waits for a grace period that runs; who waited for it is not told. */
-void publisher_free(struct publisher *);
+void publisher_end(struct publisher *);
 /* Publishes daemon->world now. 0, -EAGAIN (ask again after the next settling), other errno with
  * *error one line. */
 int publisher_now(struct publisher *, char **error);
