@@ -17,7 +17,7 @@ $(B)/bench/%.skel.h: $(B)/bench/%.bpf.o
 $(B)/bench/%.o: $(bench_dir)/%.c | $(bench_skel) $(skeleton)
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(c_flags) -Iuser/edge -I$(B) -I$(B)/bench $(CFLAGS) -c $< -o $@
-$(B)/bench/nsbench: $(addprefix $(B)/bench/,nsbench.o rows.o scene.o flows.o frames.o) $(bench_edge) $(B)/libcore.a
+$(B)/bench/nsbench: $(addprefix $(B)/bench/,nsbench.o rows.o scene.o flows.o frames.o memory.o) $(bench_edge) $(B)/libcore.a
 	$(call quiet,LD)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs libbpf $(core_pkgs)) -lm -o $@
 $(B)/bench/live: $(B)/bench/live.o
 	$(call quiet,LD)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs libbpf) -o $@

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "memory.h"
 #include "prep.skel.h"
 #include "rows.h"
 
@@ -40,6 +41,7 @@ struct line {
 static struct scene scenes[SCENES];
 static struct line lines[LINES_MAX];
 static unsigned n_lines;
+static double memory_ns[ROUNDS_MAX];
 
 static const char *const hook_names[BENCH_HOOKS] = {"xdp", "tc in", "tc out"};
 
@@ -187,17 +189,19 @@ static int measure(struct line *l, unsigned round)
 	return err;
 }
 
-static int measure_all(unsigned rounds)
+static int measure_all(unsigned rounds, struct memory *memory)
 {
 	int err = 0;
 
-	for (unsigned round = 0; round <= rounds && !err; round++)
+	for (unsigned round = 0; round <= rounds && !err; round++) {
+		memory_ns[round ? round - 1 : 0] = memory_measure(memory);
 		for (unsigned scene = 0; scene < SCENES; scene++) {
 			scene_turn_on(&scenes[scene]);
 			for (unsigned i = 0; i < n_lines && !err; i++)
 				if (lines[i].row->scene == scene) /* round 0 warms up */
 					err = measure(&lines[i], round ? round - 1 : 0);
 		}
+	}
 	return err;
 }
 
@@ -230,6 +234,21 @@ static void print_line(struct line *l, unsigned rounds)
 	printf("}\n");
 }
 
+/* 0, or -EIO when a line does not count. */
+static int print_all(unsigned rounds)
+{
+	int err = 0;
+
+	printf("{\"case\": \"memory\"");
+	print_figures("ns", memory_ns, rounds);
+	printf("}\n");
+	for (unsigned i = 0; i < n_lines; i++) {
+		print_line(&lines[i], rounds);
+		err = lines[i].fault[0] ? -EIO : err;
+	}
+	return err;
+}
+
 /* ---- */
 
 static int prepare(struct prep_bpf *prep)
@@ -259,6 +278,7 @@ static void stay_on_one_cpu(void)
 int main(int argc, char **argv)
 {
 	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : ROUNDS;
+	struct memory *memory;
 	struct prep_bpf *prep;
 	int err;
 
@@ -266,19 +286,19 @@ int main(int argc, char **argv)
 		return 2;
 	make_lines(argc > 2 ? argv[2] : NULL);
 	stay_on_one_cpu();
+	memory = memory_make();
 	prep = prep_bpf__open_and_load();
-	err = prep ? prepare(prep) : -errno;
+	err = prep && memory ? prepare(prep) : -errno;
 	if (!err)
-		err = measure_all(rounds);
+		err = measure_all(rounds, memory);
+	if (!err)
+		err = print_all(rounds);
 	if (err)
 		fprintf(stderr, "nsbench: %s\n", strerror(-err));
-	for (unsigned i = 0; i < n_lines && err != -ENOMEM; i++) {
-		print_line(&lines[i], rounds);
-		err = lines[i].fault[0] ? -EIO : err;
-	}
 	for (unsigned i = 0; i < SCENES; i++)
 		if (scenes[i].dp.bpf)
 			scene_close(&scenes[i]);
 	prep_bpf__destroy(prep);
+	memory_free(memory);
 	return err != 0;
 }
