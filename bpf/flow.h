@@ -384,23 +384,4 @@ ZDD_INLINE void flow_publish(__u32 place, struct zdd_flow *f, __u64 hash)
 	ONCE(f->meta) = f->meta & ~((__u64)ZDD_F_WRITING << 16);
 }
 
-/* ---- replies of flows that could not be kept ---- */
-
-/* One word, so that a tag is never read with another's listener. */
-ZDD_INLINE void memo_put(__u64 hash, __u16 listener)
-{
-	struct zdd_memo *m = AT(memo, hash % ZDD_MEMO_SLOTS);
-
-	if (m)
-		ONCE(m->word) = (__u64)listener << 32 | zdd_flow_tag(hash);
-}
-
-ZDD_INLINE __u16 memo_get(__u64 hash)
-{
-	const struct zdd_memo *m = AT(memo, hash % ZDD_MEMO_SLOTS);
-	__u64 word = m ? ONCE(m->word) : 0;
-
-	return (__u32)word == zdd_flow_tag(hash) ? word >> 32 : ZDD_NONE;
-}
-
 #endif

@@ -8,6 +8,7 @@
 #include "count.h"
 #include "decide.h"
 #include "flow.h"
+#include "memo.h"
 
 ZDD_INLINE __u16 link_of(__u32 ifindex)
 {
@@ -112,7 +113,7 @@ ZDD_INLINE void forward_stateless(struct zdd_job *j, const struct zdd_choice *c,
 {
 	__u16 backend = chosen_backend(c);
 
-	memo_put(j->hash, j->listener);
+	memo_put(j, link_of(j->p.ifindex));
 	count_forward(&j->p, c->id, backend);
 	end_backend(&j->out, verdict, AT(backends, backend), 0);
 }

@@ -6,6 +6,7 @@
 #include "count.h"
 #include "decide.h"
 #include "flow.h"
+#include "memo.h"
 
 ZDD_INLINE void end_client(struct zdd_job *j, enum zdd_verdict verdict, __u16 listener)
 {
@@ -101,7 +102,7 @@ ZDD_INLINE void reply(struct zdd_job *j)
 	find_reply(j, &key, &hit);
 	if (!hit.flow && end_before(j))
 		return;
-	listener = hit.flow ? hit.owner.listener : memo_get(j->hash);
+	listener = hit.flow ? hit.owner.listener : memo_get(j->hash, &j->out);
 	if (listener == ZDD_NONE)
 		return end_pass(&j->out, ZDD_V_DIRECT);
 	if (shape != ZDD_VERDICT_COUNT)
@@ -109,7 +110,6 @@ ZDD_INLINE void reply(struct zdd_job *j)
 	if (hit.flow)
 		return reply_found(j, &hit);
 	end_client(j, ZDD_V_REPLY_STATELESS, listener);
-	j->out.link = ZDD_NONE;
 }
 
 #endif

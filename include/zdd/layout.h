@@ -291,9 +291,15 @@ struct zdd_flow_lock {
 	__u32 spare;
 };
 
-/* Who a flow without state belongs to, direct-mapped and lossy: lets replies find their VIP. */
+/* Who a flow without state belongs to, and the way to its client: sets of four, lossy, so that
+ * replies find their VIP when there was no room for a record. */
 struct zdd_memo {
-	__u64 word; /* listener << 32 | tag; tag 0: empty */
+	__u64 who; /* link << 48 | listener << 32 | tag; 0: empty or being written */
+	__u64 way; /* vlan << 48 | MAC in memory order */
+};
+
+struct zdd_memo_set {
+	struct zdd_memo memo[ZDD_MEMO_WAYS];
 };
 
 /* ---- counters, one row per CPU, plain adds ---- */
@@ -354,7 +360,7 @@ struct zdd_pool_name {
 	M(flow_tags, struct zdd_flow_bucket, ZDD_FLOW_BUCKETS(g))                                      \
 	M(flow_recs, struct zdd_flow, ZDD_FLOW_WAYS *ZDD_FLOW_BUCKETS(g))                              \
 	M(flow_locks, struct zdd_flow_lock, ZDD_FLOW_LOCKS)                                            \
-	M(memo, struct zdd_memo, ZDD_MEMO_SLOTS)                                                       \
+	M(memo, struct zdd_memo_set, ZDD_MEMO_SETS)                                                    \
 	M(counts, struct zdd_count_row, (g)->cpus)                                                     \
 	M(pool_rows, struct zdd_pool_row, (g)->cpus *(g)->pools)                                       \
 	M(backend_rows, struct zdd_backend_row, (g)->cpus *(g)->backends)                              \

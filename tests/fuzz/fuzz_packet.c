@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	site_clear_flows(&site);
 	if (memo_used)
-		memset(memory.memo, 0, ZDD_MEMO_SLOTS * sizeof(struct zdd_memo));
+		memset(memory.memo, 0, ZDD_MEMO_SETS * sizeof(struct zdd_memo_set));
 	memo_used = false;
 	while (size >= 3) {
 		unsigned control = data[0];

@@ -10,7 +10,7 @@ enum via {
 	VIA_REDIRECT,
 	VIA_STACK, /* rewritten, but left to the host: MACs, tag, TTL as they were */
 	VIA_NEIGH, /* tc: redirected, the kernel finds the neighbour */
-	VIA_FIB,   /* a reply without state: the host's routes know the client's way */
+	VIA_FIB,   /* a reply whose link is gone: the host's routes know the client's way */
 };
 
 struct step {

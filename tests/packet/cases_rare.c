@@ -64,28 +64,18 @@ static const struct step full[] = {
 	{TO(PAIR), A_SYN, "new", PAIR_B " " PAIR_B2},
 	{TO(WEB), A_SYN, "flow_table_full", WEB_B, .before = fill},
 	{TO(WEB), A_SYN, "flow_table_full", WEB_B},
-	{BACK(WEB_B), A_SYNACK, "reply_stateless", .source = WEB, .via = VIA_FIB},
+	{BACK(WEB_B), A_SYNACK, "reply_stateless", .source = WEB},
 	{TO(WEB), AN_ACK, "stray_forwarded", WEB_B},
-	{BACK(WEB_B), {.flags = ACK, .data = 44}, "reply_stateless", .source = WEB, .via = VIA_FIB},
+	{BACK(WEB_B), {.flags = ACK, .data = 44}, "reply_stateless", .source = WEB},
 	{TO(PAIR), A_SYN, "forwarded", "@"}, /* what has a place keeps it */
 	{.from = "@", .to = CLIENT, A_SYNACK, "reply", .source = PAIR},
 	{TO(PAIR), AN_ACK, "forwarded", "@"}, /* no room to move: it stays half-open */
 	{TO(PAIR), {.flags = ACK, .seq = 1001, .ack = 5001, .data = 9}, "forwarded", "@"},
 	{.from = CLIENT, .to = DNS, U(.data = 3), "flow_table_full", DNS_B},
 	{.from = CLIENT, .to = DNS, U(.data = 3), "flow_table_full", DNS_B},
-	{.from = DNS_B,
-	 .to = CLIENT,
-	 U(.data = 3),
-	 "reply_stateless",
-	 .source = DNS,
-	 .via = VIA_FIB},
+	{.from = DNS_B, .to = CLIENT, U(.data = 3), "reply_stateless", .source = DNS},
 	{.from = CLIENT6, .to = WEB6, A_SYN, "flow_table_full", WEB6_B},
-	{.from = WEB6_B,
-	 .to = CLIENT6,
-	 A_SYNACK,
-	 "reply_stateless",
-	 .source = WEB6,
-	 .via = VIA_FIB},
+	{.from = WEB6_B, .to = CLIENT6, A_SYNACK, "reply_stateless", .source = WEB6},
 };
 
 /* The room of flows that were silent for too long is taken for new ones. */

@@ -97,11 +97,7 @@ static const struct step strays[] = {
 	{TO(WEB), {.flags = RST, .seq = 1}, "stray_rst"},
 	{TO(WEB), {.flags = RST | ACK, .seq = 1, .ack = 2}, "stray_rst"},
 	{TO(WEB), {.flags = SYN | RST, .seq = 1}, "stray_rst"},
-	{BACK(WEB_B),
-	 {.flags = ACK, .seq = 2, .ack = 1},
-	 "reply_stateless",
-	 .source = WEB,
-	 .via = VIA_FIB},
+	{BACK(WEB_B), {.flags = ACK, .seq = 2, .ack = 1}, "reply_stateless", .source = WEB},
 };
 
 static const struct step strays_v6[] = {
@@ -111,8 +107,7 @@ static const struct step strays_v6[] = {
 	 .to = CLIENT6,
 	 {.flags = ACK, .seq = 2},
 	 "reply_stateless",
-	 .source = WEB6,
-	 .via = VIA_FIB},
+	 .source = WEB6},
 };
 
 /* SYN with ECN bits, with data (RFC 7413). */

@@ -129,10 +129,14 @@ static int copy_objects(const struct zdd_memory *from, const struct zdd_memory *
 /* What this memory learned meanwhile stays. */
 static void copy_memo(const struct zdd_memory *from, const struct zdd_memory *to)
 {
-	for (uint32_t i = 0; i < ZDD_MEMO_SLOTS; i++) {
-		if (to->memo[i].word || !from->memo[i].word)
+	for (uint32_t i = 0; i < ZDD_MEMO_SETS * ZDD_MEMO_WAYS; i++) {
+		const struct zdd_memo *old = &from->memo[i / ZDD_MEMO_WAYS].memo[i % ZDD_MEMO_WAYS];
+		struct zdd_memo *new = &to->memo[i / ZDD_MEMO_WAYS].memo[i % ZDD_MEMO_WAYS];
+
+		if (new->who || !old->who)
 			continue;
-		__atomic_store_n(&to->memo[i].word, from->memo[i].word, __ATOMIC_RELAXED);
+		__atomic_store_n(&new->way, old->way, __ATOMIC_RELAXED);
+		__atomic_store_n(&new->who, old->who, __ATOMIC_RELEASE);
 	}
 }
 

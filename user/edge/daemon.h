@@ -30,6 +30,7 @@ enum problem {
 	PROBLEM_VIP,
 	PROBLEM_METRICS,
 	PROBLEM_DATAPATH, /* what taking it over could not do */
+	PROBLEM_ROOM,     /* the flow table is full */
 	PROBLEM_DRIFT,    /* worth knowing, and no reason to call the daemon degraded */
 	PROBLEMS
 };
@@ -57,6 +58,7 @@ struct daemon {
 	uint64_t started_ms;
 	uint64_t counted_ns, count_took_ns; /* the last numbers_count() */
 	struct applied *applied;
+	uint64_t table_full; /* verdicts at the last look */
 	char problem[PROBLEMS][256];
 	bool stopping;
 };

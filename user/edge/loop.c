@@ -258,6 +258,21 @@ static void on_walk(uv_timer_t *timer)
 	datapath_walk(d->datapath, WALK_PARTS);
 }
 
+/* New flows that found no room since the last look: they are forwarded, but a flip moves them. */
+static void on_room(struct daemon *d)
+{
+	static const char *const text =
+		"the flow table is full: new flows are forwarded without state; raise flows.tcp or "
+		"flows.udp";
+	uint64_t full = datapath_counts(d->datapath).verdict[ZDD_V_TABLE_FULL];
+
+	if (full != d->table_full)
+		daemon_problem(d, PROBLEM_ROOM, text);
+	else
+		daemon_problem(d, PROBLEM_ROOM, NULL);
+	d->table_full = full;
+}
+
 /* A device begins or ceases to take XDP redirects without an event (a veth's far end and its GRO). */
 static void on_abilities(uv_timer_t *timer)
 {
@@ -265,6 +280,7 @@ static void on_abilities(uv_timer_t *timer)
 
 	if (net_refresh_links(d->net))
 		daemon_attach(d);
+	on_room(d);
 }
 
 static void on_watchdog(uv_timer_t *timer)
