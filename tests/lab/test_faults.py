@@ -45,7 +45,7 @@ def test_full_flow_table_evicts_nobody(crowded):
 
 def test_full_flow_table_is_counted_and_said(crowded):
     assert crowded.zdd.counters()["flow_table_full"]["count"] > 0
-    assert "room" in str(crowded.zdd.state()["problems"]).lower(), "`get` does not say that it is full"
+    wait_for(lambda: "room" in str(crowded.zdd.state()["problems"]).lower(), 15, "`get` says that it is full")
 
 
 def test_full_flow_table_refuses_nobody(crowded):

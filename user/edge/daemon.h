@@ -59,6 +59,7 @@ struct daemon {
 	uint64_t counted_ns, count_took_ns; /* the last numbers_count() */
 	struct applied *applied;
 	uint64_t table_full; /* verdicts at the last look */
+	unsigned room_looks; /* left until that is forgotten */
 	char problem[PROBLEMS][256];
 	bool stopping;
 };

@@ -15,7 +15,13 @@
 #include "publish.h"
 #include "txn.h"
 
-enum { ABILITIES_MS = 3000, WALK_MS = 100, WALK_PARTS = 10, INTERFACES_SHOWN = 64 };
+enum {
+	ABILITIES_MS = 3000,
+	WALK_MS = 100,
+	WALK_PARTS = 10,
+	INTERFACES_SHOWN = 64,
+	ROOM_LOOKS = 10
+};
 
 /* What the loop itself watches. */
 struct watches {
@@ -258,18 +264,20 @@ static void on_walk(uv_timer_t *timer)
 	datapath_walk(d->datapath, WALK_PARTS);
 }
 
-/* New flows that found no room since the last look: they are forwarded, but a flip moves them. */
+/* New flows found no room since the last look: they are forwarded, but a flip moves them. Said until
+ * half a minute has passed without one. */
 static void on_room(struct daemon *d)
 {
-	static const char *const text =
-		"the flow table is full: new flows are forwarded without state; raise flows.tcp or "
-		"flows.udp";
 	uint64_t full = datapath_counts(d->datapath).verdict[ZDD_V_TABLE_FULL];
 
-	if (full != d->table_full)
-		daemon_problem(d, PROBLEM_ROOM, text);
-	else
+	if (full != d->table_full) {
+		d->room_looks = ROOM_LOOKS;
+		daemon_problem(d, PROBLEM_ROOM,
+			       "no room in the flow table: new flows are forwarded without state; "
+			       "raise flows.tcp or flows.udp");
+	} else if (d->room_looks && !--d->room_looks) {
 		daemon_problem(d, PROBLEM_ROOM, NULL);
+	}
 	d->table_full = full;
 }
 
