@@ -44,17 +44,15 @@ static enum outcome leaves_one(struct txn *t, const struct world_service *s,
 static void set_admin(struct txn *t, const struct world_service *s, const struct world_pool *p,
 		      struct world_backend *b, enum admin_state state)
 {
-	char place[ENDPOINT_TEXT + ZDD_NAME_MAX + 2], from[sizeof(place) + 8],
-		to[sizeof(place) + 8];
+	char place[ENDPOINT_TEXT + ZDD_NAME_MAX + 2], from[sizeof(place) + 8];
 
 	if (b->admin == state)
 		return;
 	snprintf(place, sizeof(place), "%.63s/%.55s", p->cfg->name, b->cfg->text);
 	snprintf(from, sizeof(from), "%s %s", place, admin_state_words[b->admin]);
-	snprintf(to, sizeof(to), "%s %s", place, admin_state_words[state]);
 	json_say(t->answer->changes, "%s/%s: %s -> %s", s->cfg->name, place,
 		 admin_state_words[b->admin], admin_state_words[state]);
-	txn_record(t, s->cfg->name, from, to);
+	txn_record(t, s->cfg->name, from, admin_state_words[state]);
 	b->admin = state;
 	b->admin_since_ms = t->now_ms;
 }

@@ -7,6 +7,8 @@
 
 enum { FOLLOW_MS = 20000, AGAIN_MS = 500 };
 
+/* What -o wide shows; people see a sentence for each, see print_release(). */
+
 static const struct column history_columns[] = {
 	{"NO", {"number"}, NULL, COLUMN_RIGHT, 0},
 	{"KIND", {"kind"}, NULL, 0, 0},
@@ -14,10 +16,10 @@ static const struct column history_columns[] = {
 	{"TO", {"to"}, NULL, 0, 0},
 	{"WHO", {"who"}, NULL, 0, 0},
 	{"STARTED", {"started"}, NULL, 0, 0},
-	{"ENDED", {"ended"}, NULL, COLUMN_WIDE, 0},
-	{"GENERATION", {"generation"}, NULL, COLUMN_RIGHT | COLUMN_WIDE, 0},
+	{"ENDED", {"ended"}, NULL, 0, 0},
+	{"GENERATION", {"generation"}, NULL, COLUMN_RIGHT, 0},
 	{"RESULT", {"result"}, NULL, 0, 0},
-	{"WHY", {"why"}, NULL, COLUMN_WRAP, 0},
+	{"WHY", {"why"}, NULL, 0, 0},
 };
 
 static const struct view history_view = {
@@ -44,10 +46,39 @@ static int show_service(struct ctl *ctl, const char *service, const struct view 
 	return code;
 }
 
+/* "  3  2026-11-21T02:00:00Z  flip     reached      green -> blue, by root: too slow" */
+static void print_release(const struct ctl *ctl, const json_t *release)
+{
+	const char *from = field_text(release, "from"), *why = field_text(release, "why");
+	const char *result = field_text(release, "result");
+	char line[2048];
+	int at = printf("%4lld  %.19sZ  %-7s  %-11s  ", (long long)field_int(release, "number", 0),
+			field_text(release, "started"), field_text(release, "kind"),
+			*result ? result : "going on");
+
+	snprintf(line, sizeof(line), "%s%s%s, by %s%s%s", from, *from ? " -> " : "",
+		 field_text(release, "to"), field_text(release, "who"), *why ? ": " : "", why);
+	print_wrapped_at(ctl, at, at, line);
+}
+
+static void history_print(struct ctl *ctl, const struct view *view, const json_t *answer)
+{
+	const json_t *releases = json_object_get(answer, view->rows[0]), *release;
+	size_t i;
+
+	if (ctl->opt.output == OUTPUT_WIDE || !json_array_size(releases)) {
+		table_print(ctl, view, answer);
+		return;
+	}
+	printf("%4s  %-20s  %-7s  %-11s  %s\n", "NO", "STARTED", "KIND", "RESULT", "CHANGE");
+	json_array_foreach(releases, i, release)
+		print_release(ctl, release);
+}
+
 int history_run(struct ctl *ctl, char **words, int n)
 {
 	(void)n;
-	return show_service(ctl, words[0], &history_view, table_print);
+	return show_service(ctl, words[0], &history_view, history_print);
 }
 
 static const struct view why_view = {.rows = {NULL}};
