@@ -136,6 +136,9 @@ test: deps ## all tests (root); ends with "N passed, N failed, N skipped"
 	@tools/test
 unit packet fuzz model lab: deps ## one kind of test (lab, packet: root)
 	@tools/test $@
+vm: ## programs, packets, demo, some labs under Debian's kernel 6.1, emulated: 20 minutes (root)
+	@tools/deps --vm
+	@tools/test vm
 demo: deps ## two versions of a web service flipped under load (root)
 	@$(MAKE) --no-print-directory lab-ready
 	@tools/demo
@@ -177,5 +180,5 @@ help: ## this list
 		while IFS=$$'\t' read -r name text; do printf '%-28s %s\n' "$$name" "$$text"; done
 
 .PHONY: all lab-ready tests-ready build-all build-lab build-unit build-fuzz build-budget deps \
-        test unit packet fuzz model lab demo bench mutants check install uninstall clean help
+        test unit packet fuzz model lab vm demo bench mutants check install uninstall clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

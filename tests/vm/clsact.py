@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""zddd on a kernel without tcx (before 6.6): clsact filters instead of links. Prints TAP-like lines."""
+"""zddd without tcx (kernels before 6.6): clsact filters, not links. Prints TAP-like lines."""
 import json
 import os
 import sys
@@ -56,7 +56,8 @@ def exercise(lab):
     assert all(len(h) == 1 for hook, h in before.items() if hook != ("cl", "ingress")), before
     ok("one filter each way on each interface, beside somebody else's")
 
-    loads = [lab.load("keep", flows=4, rate=50, timeout=30000), lab.load("new", flows=2, timeout=30000)]
+    loads = [lab.load("keep", flows=4, rate=50, timeout=30000),
+             lab.load("new", flows=2, timeout=30000)]
     daemon.flip("web=green")
     for load in loads:
         load.wait_requests(50)
