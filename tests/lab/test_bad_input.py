@@ -183,7 +183,7 @@ RAW = {
     "unknown-version": ("GET", "/v2/state", b"", 404),
     "wrong-method": ("DELETE", "/v1/services/web", b"", 405),
     "deep-json": ("POST", "/v1/flip", b"[" * 100_000, 400),
-    "ten-megabytes": ("POST", "/v1/flip", b'{"targets": "' + b"x" * (10 << 20) + b'"}', 413),
+    "ten-megabytes": ("POST", "/v1/flip", b'{"targets": "' + b"x" * (10 << 20) + b'"}', 400),
 }
 
 
