@@ -11,7 +11,7 @@ enum {
 	ZDD_FLOW_WAYS = 8,       /* flows per bucket; a flow has two buckets */
 	ZDD_LINKS = 1024,        /* attached interfaces, hashed by ifindex, two ways */
 	ZDD_MEMO_SETS = 32768,
-	ZDD_MEMO_WAYS = 4,  /* reverse memory for flows forwarded without state */
+	ZDD_MEMO_WAYS = 4, /* reverse memory for flows forwarded without state */
 	ZDD_FLOW_LOCKS = 4096,
 	ZDD_COHORTS_PER_SERVICE = 4096,
 	ZDD_SOCKS_PER_BACKEND = 4, /* listening sockets of one reuseport group kept at hand */

@@ -128,6 +128,9 @@ int net_poll(struct net *net)
 	}
 	real = changed & (NET_ROUTES | NET_NEIGHBOURS);
 	real |= confirm(net, changed, NET_LINKS, net_read_links);
+	if (net->links_seen && changed & NET_LINKS)
+		real |= NET_LINKS;
+	net->links_seen &= !(changed & NET_LINKS);
 	return real | confirm(net, changed, NET_ADDRESSES, net_read_addresses);
 }
 
@@ -137,6 +140,7 @@ bool net_refresh_links(struct net *net)
 
 	if (differs < 0)
 		net->lost = true;
+	net->links_seen |= differs > 0;
 	return differs > 0;
 }
 

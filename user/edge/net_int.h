@@ -39,7 +39,8 @@ struct net {
 	struct links links;
 	struct addresses addresses;
 	struct neighbours neighbours;
-	bool lost; /* events were lost: read everything again */
+	bool lost;       /* events were lost: read everything again */
+	bool links_seen; /* net_refresh_links met a change before its event */
 };
 
 /* One request on the ask socket; each answer goes to read. 0 or negative errno. */
