@@ -23,7 +23,7 @@ enum {
 	LINES_MAX = 256,
 	FEW_PACKETS = 1 << 19,
 	MANY_PACKETS = 1 << 18, /* each misses the caches; the next round goes on where this ends */
-	NEW_PACKETS = 1 << 17,  /* flows that a fresh table takes without being crowded */
+	NEW_PACKETS = 1 << 16,  /* flows that the half-open table takes without being crowded */
 	TABLE_FLOWS = 4u << BENCH_FLOW_BITS, /* of the fresh scene: twice what is put there */
 	FULL_FLOWS = 5u << (BENCH_FLOW_BITS - 1),
 };
