@@ -63,7 +63,7 @@ def test_applied_stays_until_the_file_is_reloaded(lab, daemon):
     assert "- removes service more" in plan.stdout
     daemon.reload()
     wait_for(lambda: services(daemon) == {"web"}, 10, "the file is in force")
-    assert drift(daemon) == []
+    wait_for(lambda: drift(daemon) == [], 10, "the drift is over")
     assert services(kill_and_start(daemon)) == {"web"}
 
 
