@@ -327,7 +327,7 @@ ZDD_RARE int flow_survey(struct zdd_survey *s, __u32 first, __u32 n)
 		s->room.place = one * ZDD_FLOW_WAYS + lowest_way(free_one);
 	else if (free_two)
 		s->room.place = two * ZDD_FLOW_WAYS + lowest_way(free_two);
-	if (s->room.place == NO_PLACE && s->same == NO_PLACE) {
+	if (s->room.place == NO_PLACE && s->same == NO_PLACE && !s->no_room) {
 		survey_expired(one, s);
 		if (s->room.place == NO_PLACE)
 			survey_expired(two, s);

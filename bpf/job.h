@@ -45,6 +45,7 @@ struct zdd_survey {
 	__u32 now;
 	__u32 same; /* place of the key's own record, NO_PLACE: none */
 	__u32 n_taken;
+	__u32 no_room;        /* only `same` and `taken` are asked for */
 	struct zdd_room room; /* free or expired */
 	__u64 taken
 		[TAKEN_MAX]; /* backends at which other flows have this client port: endpoint_of */

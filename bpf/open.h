@@ -79,6 +79,7 @@ ZDD_INLINE void survey_start(const struct zdd_job *j, struct zdd_survey *s)
 	s->listener = j->listener;
 	s->now = j->now;
 	s->n_taken = 0;
+	s->no_room = 0;
 }
 
 /* ---- choosing ---- */
@@ -206,7 +207,9 @@ ZDD_INLINE enum zdd_verdict open_survey(struct zdd_job *j, const struct zdd_key 
 
 	survey_start(j, s);
 	if (!udp) {
+		s->no_room = 1;
 		survey_region(region_tcp(), s);
+		s->no_room = 0;
 		challenge(key, s->same);
 	}
 	survey_region(udp ? region_udp() : region_half(), s);
