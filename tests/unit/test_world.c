@@ -97,6 +97,19 @@ TEST(flip_and_undo_never_toggle)
 	done(w);
 }
 
+TEST(undo_of_a_release_that_lasted_never_toggles)
+{
+	struct world *w = make(base, NULL);
+
+	all_healthy(w, HEALTH_UP);
+	run(&w, "flip", "{\"targets\":{\"shop\":\"green\"}}", MINUTES(1));
+	CHECK_INT(run(&w, "undo", "{\"service\":\"shop\"}", MINUTES(21)), 0);
+	CHECK_STR(shares(w, "shop"), "blue");
+	CHECK_INT(run(&w, "undo", "{\"service\":\"shop\"}", MINUTES(22)), OUT_REFUSED);
+	CHECK_STR(shares(w, "shop"), "blue");
+	done(w);
+}
+
 TEST(undo_skips_what_did_not_last)
 {
 	struct world *w = make(base, NULL);
