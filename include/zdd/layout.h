@@ -12,7 +12,7 @@
 
 /* A test builds the one before. */
 #ifndef ZDD_LAYOUT_VERSION
-#define ZDD_LAYOUT_VERSION 1
+#define ZDD_LAYOUT_VERSION 2
 #endif
 
 /* How large the sized arrays are. Written once when the memory is made, read by programs (as
@@ -140,6 +140,15 @@ struct zdd_listener {
 	__u32 spare[2];
 };
 
+/* How packets get to a backend. (Mode local rewrites and forwards nothing: ZDD_S_LOCAL.) */
+enum zdd_forward {
+	ZDD_FORWARD_NAT,  /* new destination; the replies come through this node */
+	ZDD_FORWARD_SNAT, /* new source too: the replies come from anywhere */
+	ZDD_FORWARD_DSR, /* new MAC addresses only; the replies go to the client directly, as in: */
+	ZDD_FORWARD_IPIP, /* in another IP header (RFC 2003, 2473, 4213) */
+	ZDD_FORWARD_GUE,  /* in UDP, IP follows at once (variant 1 of draft-ietf-intarea-gue) */
+};
+
 enum zdd_backend_flag {
 	ZDD_B_USED = 1,
 	ZDD_B_GONE = 2, /* UDP flows leave at once: removed or down, and not the last of its pool */
@@ -157,8 +166,10 @@ struct zdd_backend {
 	__u16 incarnation; /* grows when the index is reused */
 	__u32 flags;       /* ...beside this one */
 	__u16 weight;
-	__u16 socks; /* the lowest backend of this endpoint: sockets are kept under its index */
-	__u16 spare[16];
+	__u16 socks;  /* the lowest backend of this endpoint: sockets are kept under its index */
+	__u8 forward; /* enum zdd_forward; part of its identity, as address, port and pool are */
+	__u8 spare8;
+	__u16 spare[15];
 };
 
 enum zdd_hop_flag {
@@ -177,7 +188,10 @@ struct zdd_hop {
 	__u8 smac[6];
 	__u16 refs; /* daemon's bookkeeping */
 	__u16 mtu;
-	__u32 spare[2];
+	__u16 source; /* in `sources`: the node's address on this way, 0: not known */
+	__u8 prefix;  /* length of the connected network the backend is in, 0: behind a gateway */
+	__u8 spare8;
+	__u32 spare;
 };
 
 /* An interface that zdd is attached to; replies leave through it to the client's MAC as learned. */
@@ -256,7 +270,8 @@ struct zdd_flow {
 	struct zdd_addr client;
 	__be16 port;      /* the client's; ALIAS: the port that the backend sees */
 	__be16 other;     /* 0, or the port that the backend sees; ALIAS: the client's */
-	__u32 generation; /* low bits of the plan that chose */
+	__u16 generation; /* low bits of the plan that chose */
+	__u16 source;     /* in `sources`: what the backend takes for the client, 0: the client */
 	__u32 isn;        /* client's initial sequence number, host order */
 	__u32 client_seq; /* next expected from the client, host order */
 	__u32 server_seq; /* next expected from the backend */
@@ -343,7 +358,8 @@ struct zdd_pool_name {
 #define ZDD_FLOW_BUCKETS(g) ((g)->tcp_buckets + (g)->half_buckets + (g)->udp_buckets)
 
 /* The memory: M(map name, element struct, number of elements for geometry g).
- * All are BPF_MAP_TYPE_ARRAY with BPF_F_MMAPABLE, pinned under their name. */
+ * All are BPF_MAP_TYPE_ARRAY with BPF_F_MMAPABLE, pinned under their name. Layout 1 ended with
+ * pool_names: what came later stands behind it. */
 /* clang-format off */
 #define ZDD_MEMORY(M)                                                                              \
 	M(desk, struct zdd_desk, 1)                                                                    \
@@ -364,7 +380,8 @@ struct zdd_pool_name {
 	M(counts, struct zdd_count_row, (g)->cpus)                                                     \
 	M(pool_rows, struct zdd_pool_row, (g)->cpus *(g)->pools)                                       \
 	M(backend_rows, struct zdd_backend_row, (g)->cpus *(g)->backends)                              \
-	M(pool_names, struct zdd_pool_name, (g)->pools)
+	M(pool_names, struct zdd_pool_name, (g)->pools)                                                \
+	M(sources, struct zdd_addr, ZDD_SOURCES)
 /* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */

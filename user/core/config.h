@@ -17,7 +17,14 @@ enum {
 };
 
 enum attach_mode { ATTACH_AUTO, ATTACH_XDP, ATTACH_TC };
-enum forward_mode { FORWARD_NAT, FORWARD_LOCAL };
+enum forward_mode {
+	FORWARD_NAT,
+	FORWARD_LOCAL,
+	FORWARD_SNAT,
+	FORWARD_DSR,
+	FORWARD_IPIP,
+	FORWARD_GUE,
+};
 enum sticky_mode { STICKY_POOL, STICKY_BACKEND, STICKY_NONE };
 enum vip_mode { VIP_EXPECT, VIP_MANAGE };
 enum health_type { HEALTH_TCP, HEALTH_HTTP, HEALTH_HTTPS, HEALTH_EXEC, HEALTH_NONE };

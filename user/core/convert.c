@@ -121,6 +121,8 @@ static int copy_objects(const struct zdd_memory *from, const struct zdd_memory *
 	COPY(backends, backends);
 	COPY(hops, hops);
 	memcpy(to->links, from->links, sizeof(*to->links) * ZDD_LINKS);
+	if (from->sources)
+		memcpy(to->sources, from->sources, sizeof(*to->sources) * ZDD_SOURCES);
 	to->desk->flow_seed = from->desk->flow_seed;
 	to->desk->netns_cookie = from->desk->netns_cookie;
 	return copy_plan(from, to);
@@ -162,8 +164,8 @@ static void copy_counts(const struct zdd_memory *from, const struct zdd_memory *
 
 static const struct conversion conversions[] = {
 	{ZDD_LAYOUT_VERSION, copy_objects, copy_flows, copy_counts},
-	/* The same bytes as 1: only tests have it, to see that all of this works. */
-	{0, copy_objects, copy_flows, copy_counts},
+	/* Its structs have zeros where 2 has fields, but for flow.source, which flows_enter_all clears. */
+	{1, copy_objects, copy_flows, copy_counts},
 };
 
 const struct conversion *convert_from(uint32_t version)

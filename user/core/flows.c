@@ -249,9 +249,14 @@ static size_t enter_region(const struct zdd_memory *from, const struct zdd_memor
 	struct zdd_flow f;
 	size_t lost = 0;
 
-	for (; place < end; place++)
-		if (flow_copy(from, place, &f, &tag) && flow_enter(to, region, &f))
+	for (; place < end; place++) {
+		if (!flow_copy(from, place, &f, &tag))
+			continue;
+		if (from->geometry->layout_version < 2)
+			f.source = 0; /* were bits of the generation */
+		if (flow_enter(to, region, &f))
 			lost++;
+	}
 	return lost;
 }
 

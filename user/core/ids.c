@@ -13,7 +13,7 @@ static uint64_t hash_of(enum id_kind kind, const struct id_key *key)
 	if (kind == ID_POOL)
 		return seed_of(key->name, seed_of(key->service, 0));
 	return zdd_door_hash(&key->addr, key->port, kind == ID_LISTENER ? key->proto : 0) ^
-	       zdd_mix64(kind == ID_BACKEND ? key->pool : 0);
+	       zdd_mix64(kind == ID_BACKEND ? key->pool | (uint32_t)key->forward << 16 : 0);
 }
 
 static struct id_key key_of(const struct zdd_memory *m, enum id_kind kind, uint32_t i)
@@ -24,7 +24,8 @@ static struct id_key key_of(const struct zdd_memory *m, enum id_kind kind, uint3
 	if (kind == ID_BACKEND)
 		return (struct id_key){.addr = m->backends[i].addr,
 				       .port = m->backends[i].port,
-				       .pool = m->backends[i].pool};
+				       .pool = m->backends[i].pool,
+				       .forward = m->backends[i].forward};
 	return (struct id_key){.addr = m->listeners[i].addr,
 			       .port = m->listeners[i].port,
 			       .proto = m->listeners[i].proto};
@@ -34,8 +35,11 @@ static bool key_is(enum id_kind kind, const struct id_key *a, const struct id_ke
 {
 	if (kind == ID_POOL)
 		return !strcmp(a->service, b->service) && !strcmp(a->name, b->name);
-	return zdd_addr_eq(&a->addr, &b->addr) && a->port == b->port &&
-	       (kind == ID_LISTENER ? a->proto == b->proto : a->pool == b->pool);
+	if (!zdd_addr_eq(&a->addr, &b->addr) || a->port != b->port)
+		return false;
+	if (kind == ID_LISTENER)
+		return a->proto == b->proto;
+	return a->pool == b->pool && a->forward == b->forward;
 }
 
 bool ids_used(const struct ids *ids, enum id_kind kind, uint32_t i)
@@ -86,6 +90,7 @@ static void write_backend(const struct zdd_memory *m, uint32_t i, const struct i
 	m->backends[i] = (struct zdd_backend){.addr = key->addr,
 					      .port = key->port,
 					      .pool = key->pool,
+					      .forward = key->forward,
 					      .incarnation = incarnation,
 					      .socks = (uint16_t)i,
 					      .flags = ZDD_B_USED};

@@ -21,6 +21,7 @@ struct id_key {
 	__be16 port;
 	uint8_t proto;              /* listener */
 	uint16_t pool;              /* backend: its pool object */
+	uint8_t forward;            /* backend: enum zdd_forward */
 	const char *service, *name; /* pool */
 };
 

@@ -35,10 +35,23 @@ static uint32_t flags_of(const struct world_service *s, const struct world_pool 
 	return flags;
 }
 
+static uint8_t forward_of(const struct world_service *s)
+{
+	static const uint8_t of[] = {
+		[FORWARD_NAT] = ZDD_FORWARD_NAT,   [FORWARD_LOCAL] = ZDD_FORWARD_NAT,
+		[FORWARD_SNAT] = ZDD_FORWARD_SNAT, [FORWARD_DSR] = ZDD_FORWARD_DSR,
+		[FORWARD_IPIP] = ZDD_FORWARD_IPIP, [FORWARD_GUE] = ZDD_FORWARD_GUE};
+
+	return of[s->cfg->forward];
+}
+
 static int take_backend(struct draft *d, const struct world_service *s, const struct world_pool *p,
 			struct world_backend *b, bool others)
 {
-	struct id_key key = {.addr = b->cfg->addr, .port = htons(b->cfg->port), .pool = p->object};
+	struct id_key key = {.addr = b->cfg->addr,
+			     .port = htons(b->cfg->port),
+			     .pool = p->object,
+			     .forward = forward_of(s)};
 	int object = ids_take(&d->planner->ids, ID_BACKEND, &key);
 
 	if (object < 0)

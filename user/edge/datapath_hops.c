@@ -76,12 +76,32 @@ static uint32_t take_hop(struct datapath *dp, const struct zdd_hop *hop)
 	return i;
 }
 
-static struct zdd_hop hop_of(const struct net *net, const struct net_path *path)
+/* The index of an address of this node in `sources`; they stay as long as the data path: flows name
+ * them. 0: no address, or no room. */
+static uint16_t take_source(struct datapath *dp, const struct zdd_addr *addr)
+{
+	static const struct zdd_addr none;
+	struct zdd_addr *list = dp->memory.sources;
+
+	if (zdd_addr_eq(addr, &none))
+		return 0;
+	for (uint16_t i = 1; i < ZDD_SOURCES; i++) {
+		if (zdd_addr_eq(&list[i], &none))
+			list[i] = *addr;
+		if (zdd_addr_eq(&list[i], addr))
+			return i;
+	}
+	return 0;
+}
+
+static struct zdd_hop hop_of(struct datapath *dp, const struct net *net,
+			     const struct net_path *path)
 {
 	const struct net_link *link = net_link(net, path->ifindex);
 	struct zdd_hop hop = {
 		.ifindex = path->ifindex, .vlan = path->vlan, .mtu = path->mtu, .refs = 1};
 
+	hop.source = take_source(dp, &path->source);
 	if (path->local)
 		hop.flags |= ZDD_H_LOCAL;
 	if (path->resolved)
@@ -97,7 +117,8 @@ static struct zdd_hop hop_of(const struct net *net, const struct net_path *path)
 
 static bool same_hop(const struct zdd_hop *a, const struct zdd_hop *b)
 {
-	return !memcmp(a, b, offsetof(struct zdd_hop, refs)) && a->mtu == b->mtu;
+	return !memcmp(a, b, offsetof(struct zdd_hop, refs)) && a->mtu == b->mtu &&
+	       a->source == b->source && a->prefix == b->prefix;
 }
 
 static void point_at(struct datapath *dp, struct zdd_backend *b, uint16_t hop)
@@ -118,7 +139,7 @@ static void resolve(struct datapath *dp, struct zdd_backend *b, const struct net
 			point_at(dp, b, 0);
 		return;
 	}
-	hop = hop_of(net, &path);
+	hop = hop_of(dp, net, &path);
 	if (!b->hop || !same_hop(&hop, &dp->memory.hops[b->hop]))
 		point_at(dp, b, (uint16_t)take_hop(dp, &hop));
 	if (!path.local && !path.resolved)

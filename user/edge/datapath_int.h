@@ -79,7 +79,7 @@ int kernel_collect_sockets(const struct datapath *);
 
 /* datapath_memory.c: maps by name, in the order of map_names, mapped. */
 enum {
-	MAP_SOCKS = 19,
+	MAP_SOCKS = 20,
 	MAP_GRACE,
 	MAP_BEFORE_XDP,
 	MAP_BEFORE_TC,
@@ -88,6 +88,8 @@ enum {
 extern const char *const map_names[MAP_COUNT];
 int memory_map(struct datapath *, const int fds[MAP_COUNT], char **error);
 void memory_unmap(struct datapath *);
+/* The layout that a map came with: pins of an older one do not have it. */
+uint32_t memory_since(unsigned map);
 size_t memory_element(unsigned map);
 uint32_t memory_count(unsigned map, const struct zdd_geometry *);
 

@@ -28,6 +28,11 @@ enum {
 
 _Static_assert((int)MAP_SOCKS == (int)MAP_MEMORIES, "socks comes after the memory");
 
+uint32_t memory_since(unsigned map)
+{
+	return map > MAP_pool_names && map < MAP_MEMORIES ? ZDD_LAYOUT_VERSION : 1;
+}
+
 size_t memory_element(unsigned map)
 {
 	static const size_t sizes[] = {
@@ -94,9 +99,12 @@ int memory_map(struct datapath *dp, const int fds[MAP_COUNT], char **error)
 
 	dp->memory.geometry = g;
 	for (unsigned i = 0; i < MAP_MEMORIES; i++) {
-		int err = check_size(i, fds[i], g, error);
 		void *at;
+		int err;
 
+		if (memory_since(i) > g->layout_version)
+			continue;
+		err = check_size(i, fds[i], g, error);
 		if (err)
 			return err;
 		at = mmap(NULL, bytes_of(i, g), PROT_READ | PROT_WRITE, MAP_SHARED, fds[i], 0);

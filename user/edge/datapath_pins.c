@@ -124,6 +124,8 @@ int pins_open(const struct datapath *dp, const char *sub, int fds[MAP_COUNT], ch
 	memset(fds, 0xff, MAP_COUNT * sizeof(*fds));
 	for (unsigned i = 0; i < MAP_COUNT; i++) {
 		fds[i] = pin_get(dp, sub, map_names[i]);
+		if (fds[i] == -ENOENT && memory_since(i) > 1)
+			continue; /* memory_map wants it if the layout has it */
 		if (fds[i] < 0)
 			return explain(error, fds[i],
 				       "%s/%s/%s: %s (zddd --remove takes away what is "

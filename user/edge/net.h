@@ -58,6 +58,7 @@ struct net_path {
 	uint16_t mtu;
 	uint8_t dmac[6], smac[6];
 	struct zdd_addr next_hop;   /* the gateway, or the address itself */
+	struct zdd_addr source;     /* this host's address on this way; all zero: not known */
 	uint32_t neighbour_ifindex; /* where the neighbour is known: the VLAN device */
 };
 /* 0 (perhaps not resolved), -EHOSTUNREACH or -ENETUNREACH when there is no way, other errno. */

@@ -15,6 +15,7 @@ struct route {
 	uint32_t ifindex;
 	struct zdd_addr gateway;
 	bool has_gateway;
+	struct zdd_addr source; /* all zero: not told */
 };
 
 static int family_of(const struct zdd_addr *addr)
@@ -68,6 +69,8 @@ static int read_route(const struct nlmsghdr *message, void *context)
 			r->gateway = net_addr_of(attr, info->rtm_family);
 			r->has_gateway = true;
 		}
+		if (mnl_attr_get_type(attr) == RTA_PREFSRC)
+			r->source = net_addr_of(attr, info->rtm_family);
 		if (mnl_attr_get_type(attr) == RTA_VIA)
 			read_via(attr, r);
 	}
@@ -118,6 +121,7 @@ int net_resolve(const struct net *net, const struct zdd_addr *addr, struct net_p
 	if (err)
 		return err;
 	path.next_hop = route.has_gateway ? route.gateway : *addr;
+	path.source = route.source;
 	path.local = route.type == RTN_LOCAL;
 	follow_device(net, route.ifindex, &path);
 	neighbour = path.local ? NULL : net_neighbour(net, route.ifindex, &path.next_hop);
