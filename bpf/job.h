@@ -62,7 +62,9 @@ struct zdd_job {
 	__u32 moving; /* enum zdd_moving, read once */
 	__u32 now;
 	__u16 listener, service;
-	struct zdd_survey survey; /* scratch of open.h, not cleared between packets */
+	/* Not cleared between packets: */
+	struct zdd_survey survey; /* scratch of open.h */
+	struct zdd_syn syn;       /* the packet's own, when it is a client's SYN: read_syn */
 };
 
 ZDD_INLINE void job_start(struct zdd_job *j)

@@ -9,6 +9,7 @@
 #include "decide.h"
 #include "flow.h"
 #include "memo.h"
+#include "syn.h"
 
 ZDD_INLINE __u16 link_of(__u32 ifindex)
 {
@@ -249,6 +250,8 @@ ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key 
 	}
 	fill_flow(j, hit->flow, backend, c->id);
 	hit->flow->other = port;
+	if (j->p.proto == PROTO_TCP)
+		keep_syn(j, room.place, hit->flow);
 	hit->place = room.place;
 	hit->owner = hit->flow->owner;
 	flow_publish(room.place, hit->flow, key->hash);

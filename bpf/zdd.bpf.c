@@ -32,6 +32,8 @@ int zdd_xdp(struct xdp_md *ctx)
 	j->p.frame = end - data;
 	j->p.ifindex = ctx->ingress_ifindex;
 	parsed = parse_frame(data, end, &j->p);
+	if (unlikely(is_syn(&j->p)) && parsed == PARSED_L4)
+		read_syn(data, end, &j->p, &j->syn);
 	lookup(ctx, parsed, j);
 	if (unlikely(j->out.action == ACT_BEFORE)) {
 		bpf_tail_call(ctx, &before_xdp, 0);
@@ -58,6 +60,8 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 	parsed = parse_frame((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p);
 	if (skb->vlan_present)
 		j->p.vlan = skb->vlan_tci;
+	if (unlikely(is_syn(&j->p)) && parsed == PARSED_L4)
+		read_syn((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p, &j->syn);
 	lookup(skb, parsed, j);
 	if (unlikely(j->out.action == ACT_BEFORE)) {
 		bpf_tail_call(skb, &before_tc, egress);

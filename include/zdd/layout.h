@@ -300,6 +300,29 @@ static inline __attribute__((always_inline)) __u32 zdd_flow_idle(__u16 state, __
 	return idle;
 }
 
+enum zdd_syn_kept {
+	ZDD_SYN_WHOLE = 1, /* all that is needed to make it again was in reach */
+	ZDD_SYN_DATA = 2,  /* it came with data, which is not kept (RFC 7413) */
+};
+
+/* The SYN of a half-open flow, so that it can be made again with what its record knows. Element n
+ * belongs to the n-th place of the half-open region and is written by the one who has that place;
+ * what is there counts while its epoch is the record's. */
+struct zdd_syn {
+	__be32 options[10]; /* TCP options as sent */
+	__be32 head;        /* first word of the IP header: v4 TOS; v6 class and flow label */
+	__u32 sent;         /* jiffies, low bits, of the last attempt */
+	__u16 epoch;
+	__be16 window;
+	__u16 tried[ZDD_SYN_TRIES - 1]; /* backends of the attempts before the last */
+	__u8 tries;                     /* attempts, the last included */
+	__u8 kept;                      /* enum zdd_syn_kept */
+	__u8 flags;                     /* TCP: SYN and ECN bits */
+	__u8 words;                     /* of options */
+	__u8 ttl;
+	__u8 spare;
+};
+
 /* Taken by inserting CPUs so that one flow is opened once; never held across packets. */
 struct zdd_flow_lock {
 	__u32 held;
@@ -381,7 +404,8 @@ struct zdd_pool_name {
 	M(pool_rows, struct zdd_pool_row, (g)->cpus *(g)->pools)                                       \
 	M(backend_rows, struct zdd_backend_row, (g)->cpus *(g)->backends)                              \
 	M(pool_names, struct zdd_pool_name, (g)->pools)                                                \
-	M(sources, struct zdd_addr, ZDD_SOURCES)
+	M(sources, struct zdd_addr, ZDD_SOURCES)                                                       \
+	M(syns, struct zdd_syn, ZDD_FLOW_WAYS *(g)->half_buckets)
 /* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */
@@ -405,6 +429,7 @@ ZDD_SIZED(zdd_hop, 32);
 ZDD_SIZED(zdd_link, 16);
 ZDD_SIZED(zdd_flow_bucket, 32);
 ZDD_SIZED(zdd_flow, 64);
+ZDD_SIZED(zdd_syn, 64);
 ZDD_SIZED(zdd_count_row, 512);
 ZDD_SIZED(zdd_pool_row, 64);
 ZDD_SIZED(zdd_backend_row, 64);

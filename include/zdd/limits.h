@@ -14,6 +14,7 @@ enum {
 	ZDD_MEMO_SETS = 32768,
 	ZDD_MEMO_WAYS = 4, /* reverse memory for flows forwarded without state */
 	ZDD_FLOW_LOCKS = 4096,
+	ZDD_SYN_TRIES = 4, /* backends that one SYN is sent to */
 	ZDD_COHORTS_PER_SERVICE = 4096,
 	ZDD_SOCKS_PER_BACKEND = 4, /* listening sockets of one reuseport group kept at hand */
 	ZDD_TABLE_MAX = 65537,     /* slots of the largest consistent table (prime) */

@@ -78,6 +78,7 @@ static void one_frame(const uint8_t *bytes, size_t n, unsigned control)
 {
 	uint8_t *block = malloc(n + 2), *at = block + 2;
 	struct zdd_job j = {.out = {.action = ACT_PASS}};
+	enum zdd_parsed parsed;
 
 	must_hold(block);
 	memcpy(at, bytes, n);
@@ -85,7 +86,10 @@ static void one_frame(const uint8_t *bytes, size_t n, unsigned control)
 	j.p.frame = (uint32_t)n;
 	j.p.ifindex = 1;
 	j.p.egress = control & EGRESS;
-	lookup(NULL, parse_frame(at, at + n, &j.p), &j);
+	parsed = parse_frame(at, at + n, &j.p);
+	if (parsed == PARSED_L4 && is_syn(&j.p))
+		read_syn(at, at + n, &j.p, &j.syn);
+	lookup(NULL, parsed, &j);
 	must_hold(j.out.verdict < ZDD_VERDICT_COUNT);
 	memo_used |= j.out.verdict == ZDD_V_STRAY_FORWARDED || j.out.verdict == ZDD_V_TABLE_FULL;
 	must_hold(!memcmp(at, bytes, n));

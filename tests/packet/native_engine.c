@@ -125,6 +125,8 @@ static int native_run(struct engine *e, bool egress, const struct frame *in, str
 	struct zdd_count_row before = counts_sum(&e->memory), after;
 	struct zdd_job j = {};
 	struct pass x = {egress ? HOOK_TC : e->hook, egress, &out->out, &j};
+	const __u8 *bytes = out->out.bytes;
+	enum zdd_parsed parsed;
 
 	native_use(&e->memory);
 	native_fib = fib_answer;
@@ -133,7 +135,10 @@ static int native_run(struct engine *e, bool egress, const struct frame *in, str
 	j.p.frame = in->len;
 	j.p.ifindex = 1;
 	j.p.egress = egress;
-	lookup(0, parse_frame(out->out.bytes, out->out.bytes + in->len, &j.p), &j);
+	parsed = parse_frame(bytes, bytes + in->len, &j.p);
+	if (parsed == PARSED_L4 && is_syn(&j.p))
+		read_syn(bytes, bytes + in->len, &j.p, &j.syn);
+	lookup(0, parsed, &j);
 	out->code = apply(&x);
 	after = counts_sum(&e->memory);
 	out->counts = counts_minus(&after, &before);

@@ -129,7 +129,7 @@ static struct zdd_packet packet_of(const struct client *c, unsigned flags, __u32
 
 static struct zdd_out ask(const struct zdd_packet *p)
 {
-	struct zdd_job j;
+	struct zdd_job j = {.syn = {.kept = ZDD_SYN_WHOLE}};
 
 	job_start(&j);
 	j.p = *p;
