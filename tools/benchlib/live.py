@@ -4,6 +4,7 @@ import json
 import os
 import re
 
+from lablib import web
 from lablib.lab import PORT
 from lablib.proc import BUILD, run
 
@@ -68,12 +69,12 @@ _UNITS = {"us": 1, "ms": 1000, "s": 1_000_000}
 
 
 def read_wrk(text):
-    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    seen = web.read_wrk(text)
     p99, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
-    return {"requests": int(re.search(r"(\d+) requests in", text)[1]),
+    return {"requests": seen.pop("requests"),
             "per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),
             "p99_us": float(p99) * _UNITS[unit],
-            "failed": sum(map(int, errors.groups())) if errors else 0}
+            "failed": sum(seen.values())}
 
 
 def wrk(way, close):
