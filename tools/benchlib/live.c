@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One burst of packets through a node that stands in network namespaces already:
  *
- *   live --client NETNS/DEV/IPV4 --node NETNS/DEV/DEV --sink NETNS/DEV --to IPV4:PORT
+ *   live --client NETNS/DEV/IPV4 --node NETNS/DEV/DEV [--sink NETNS/DEV] --to IPV4:PORT
  *        --sent N --flows N --arrives-as xdp|tc --port PORT [--floor drop|redirect] [--cpu N]
  *
- * The client's device is where frames leave, the node's are towards the client and the sink. Prints
+ * The client's device is where frames leave, the node's are towards the client and the sink, which
+ * counts and ends them; without one they go to who listens there. Before N a burst of one packet
+ * for each flow opens the flows. Prints
  * one JSON object. All programs end with this process. CPU time is that of this thread, in which
  * the kernel forwards the packets too, and of its CPU's ksoftirqd. */
 #include <arpa/inet.h>
@@ -94,6 +96,8 @@ static void attach(const struct bpf_program *program, const char *device, enum b
 
 static void attach_sink(const struct options *o, struct live_bpf *bpf)
 {
+	if (!o->sink.netns[0])
+		return;
 	enter(&o->sink);
 	mac_of(o->sink.devices[0], bpf->bss->hop.dmac);
 	if (o->floor && !strcmp(o->floor, "drop"))

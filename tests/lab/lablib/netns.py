@@ -37,6 +37,9 @@ class Netns:
     def ip_json(self, *argv):
         return json.loads(run(["ip", "-n", self.name, "-j", *argv]).stdout or "[]")
 
+    def tc_json(self, *argv):
+        return json.loads(run(["tc", "-n", self.name, "-j", *argv]).stdout or "[]")
+
     def sysctl(self, **values):
         """sysctl(net__ipv4__ip_forward=1)"""
         self.run("sysctl", "-q", "-w", *(f"{k.replace('__', '.')}={v}" for k, v in values.items()))
