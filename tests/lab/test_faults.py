@@ -152,6 +152,25 @@ def test_flapping_backend_disturbs_nobody_elses_flows(lab):
     assert result["open"] == 30
 
 
+def test_open_flows_when_every_number_is_taken_again(lab):
+    """A deleted backend keeps its number in the data path while it has flows, though all 512 go round."""
+    daemon = lab.daemon(lab.config("tc")).wait_healthy()
+    idle = lab.load("idle", vip(4), flows=30, interval=50)
+    idle.wait_answered(30)
+    web = lab.service()
+    web["pools"]["blue"] = lab.backend("blue0").endpoints()
+    for turn in range(3):
+        many = {"blue": [f"10.77.{turn}.{n}:80" for n in range(1, 201)]}
+        more = lab.service([f"{vip(4, 9000)}/tcp"], pools=many, health={"type": "none"})
+        path = daemon.write(lab.config("tc", {"web": web, "more": more}))
+        wait_for(lambda p=path: daemon.ctl("apply", "-f", p, expect=None).code == 0, 20,
+                 "the ones of the turn before have given their numbers back")
+        idle.wait_requests(60)
+    result = idle.stop()
+    assert_clean(result, 200)
+    assert result["open"] == 30
+
+
 def test_stopped_daemon(lab):
     """SIGSTOP in the middle of traffic: nobody notices; zddctl gives up in time and says so."""
     daemon = lab.daemon(lab.config("tc")).wait_healthy()
