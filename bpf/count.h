@@ -41,6 +41,18 @@ ZDD_INLINE void count_new(const struct zdd_job *j, __u16 pool, __u16 backend)
 	b->new_flows++;
 }
 
+/* A flow that was chosen earlier, by whichever plan: no stamp. */
+ZDD_INLINE void count_adopted(__u16 pool, __u16 backend)
+{
+	struct zdd_pool_row *row = AT(pool_rows, CPU() * geometry.pools + pool);
+	struct zdd_backend_row *b = AT(backend_rows, CPU() * geometry.backends + backend);
+
+	if (!row || !b)
+		return;
+	row->new_flows++;
+	b->new_flows++;
+}
+
 ZDD_INLINE void count_forward(const struct zdd_packet *p, __u16 pool, __u16 backend)
 {
 	struct zdd_pool_row *row = AT(pool_rows, CPU() * geometry.pools + pool);

@@ -3,6 +3,7 @@
 #ifndef ZDD_FORWARD_H
 #define ZDD_FORWARD_H
 
+#include "adopt.h"
 #include "host.h"
 #include "open.h"
 
@@ -19,7 +20,8 @@ ZDD_INLINE struct zdd_view view_of(const struct zdd_hit *hit)
 	return v;
 }
 
-/* TCP without SYN or record: by the table alone, unless the host itself has this connection. */
+/* TCP without SYN or record: where it is remembered to belong, else by the table, unless the host
+ * itself has this connection. */
 ZDD_RARE int forward_stray(struct zdd_job *j, __u32 reset, __u32 of_host)
 {
 	struct zdd_choice c;
@@ -30,6 +32,8 @@ ZDD_RARE int forward_stray(struct zdd_job *j, __u32 reset, __u32 of_host)
 		end_pass(&j->out, ZDD_V_HOST_SOCKET);
 	else if (reset)
 		end_drop(&j->out, ZDD_V_STRAY_RST);
+	else if (forward_remembered(j))
+		return 0;
 	else if (choose_for(j, &c))
 		end_drop(&j->out, ZDD_V_NO_BACKEND);
 	else
@@ -43,7 +47,7 @@ ZDD_INLINE void forward_step(void *ctx, struct zdd_job *j, enum zdd_step step,
 	if (step == STEP_FLOW && est->flow)
 		forward_flow(j, est, ZDD_V_FORWARDED);
 	else if (step == STEP_OPEN)
-		open_flow(j);
+		open_flow(j, est->flow || half->flow);
 	else if (step == STEP_STRAY || step == STEP_STRAY_RST)
 		forward_stray(j, step == STEP_STRAY_RST, host_socket(ctx, &j->p));
 	else if ((step != STEP_PROMOTE || !open_promote(j)) && half->flow)
@@ -86,7 +90,7 @@ ZDD_INLINE void forward_udp(struct zdd_job *j)
 		flow_free(&hit);
 		count_note(ZDD_N_UDP_MOVED);
 	}
-	open_flow(j);
+	open_flow(j, 0);
 }
 
 #endif

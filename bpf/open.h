@@ -7,6 +7,7 @@
 #include "choose.h"
 #include "count.h"
 #include "decide.h"
+#include "flood.h"
 #include "flow.h"
 #include "memo.h"
 #include "syn.h"
@@ -115,7 +116,7 @@ ZDD_INLINE void forward_stateless(struct zdd_job *j, const struct zdd_choice *c,
 {
 	__u16 backend = chosen_backend(c);
 
-	memo_put(j, link_of(j->p.ifindex));
+	memo_put(j, link_of(j->p.ifindex), backend);
 	count_forward(&j->p, c->id, backend);
 	end_backend(&j->out, verdict, AT(backends, backend), 0);
 }
@@ -258,17 +259,20 @@ ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key 
 	hit->meta = ONCE(hit->flow->meta);
 	if (reclaims)
 		count_note(ZDD_N_FLOW_RECLAIMED);
+	if (j->p.proto == PROTO_TCP && j->survey.same == NO_PLACE)
+		pressure_more();
 	count_new(j, c->id, backend);
 	return ZDD_V_NEW;
 }
 
-/* A new flow: SYN, or the first datagram of a 5-tuple. Sets j->out. */
-ZDD_RARE int open_flow(struct zdd_job *j)
+/* A new flow: SYN, or the first datagram of a 5-tuple. known: a record of the tuple stands already,
+ * which only another record can take over from. Sets j->out. */
+ZDD_RARE int open_flow(struct zdd_job *j, __u32 known)
 {
 	enum zdd_verdict verdict = ZDD_V_FLOW_BUSY;
+	struct zdd_hit hit = {};
 	struct zdd_choice c;
 	struct zdd_key key;
-	struct zdd_hit hit;
 
 	if (!j)
 		return 0;
@@ -277,7 +281,9 @@ ZDD_RARE int open_flow(struct zdd_job *j)
 		end_drop(&j->out, ZDD_V_NO_BACKEND);
 		return 0;
 	}
-	if (flow_lock(key.hash)) {
+	if (j->p.proto == PROTO_TCP && !known && pressure_high(j->now)) {
+		verdict = pressure_no_room(j->now) ? ZDD_V_TABLE_FULL : ZDD_V_SYN_FLOOD;
+	} else if (flow_lock(key.hash)) {
 		verdict = open_locked(j, &key, &c, &hit);
 		flow_unlock(key.hash);
 	}
@@ -337,7 +343,7 @@ ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd
 		s->room = room_of(&old);
 	}
 	if (s->room.place == NO_PLACE)
-		return;
+		return pressure_found_no_room(j->now);
 	f = flow_claim(&s->room, ZDD_META_STATE(hit->meta) & ~ZDD_F_HALF, j->now);
 	if (!f)
 		return;
@@ -345,6 +351,7 @@ ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd
 		return flow_abandon(s->room.place);
 	flow_publish(s->room.place, f, key->hash);
 	flow_free(hit);
+	pressure_less();
 	*hit = (struct zdd_hit){f, s->room.place, ONCE(f->meta), f->owner};
 }
 

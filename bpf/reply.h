@@ -3,6 +3,7 @@
 #ifndef ZDD_REPLY_H
 #define ZDD_REPLY_H
 
+#include "adopt.h"
 #include "count.h"
 #include "decide.h"
 #include "flow.h"
@@ -96,20 +97,22 @@ ZDD_INLINE void reply(struct zdd_job *j)
 			      .peer = &j->p.src,
 			      .peer_port = j->p.sport};
 	enum zdd_verdict shape = decide_shape(&j->p);
+	struct zdd_recall known;
 	struct zdd_hit hit;
-	__u16 listener;
 
 	find_reply(j, &key, &hit);
 	if (!hit.flow && end_before(j))
 		return;
-	listener = hit.flow ? hit.owner.listener : memo_get(j->hash, &j->out);
-	if (listener == ZDD_NONE)
+	if (!hit.flow && !memo_get(j->hash, &known))
 		return end_pass(&j->out, ZDD_V_DIRECT);
 	if (shape != ZDD_VERDICT_COUNT)
 		return end_drop(&j->out, shape);
 	if (hit.flow)
 		return reply_found(j, &hit);
-	end_client(j, ZDD_V_REPLY_STATELESS, listener);
+	j->listener = known.listener;
+	memo_way_out(&known, &j->out);
+	reply_remembered(j, &known);
+	end_client(j, ZDD_V_REPLY_STATELESS, known.listener);
 }
 
 #endif

@@ -296,7 +296,7 @@ static inline __attribute__((always_inline)) __u32 zdd_flow_idle(__u16 state, __
 	if ((state & (ZDD_F_FIN_C | ZDD_F_FIN_S)) == (ZDD_F_FIN_C | ZDD_F_FIN_S))
 		return 30 * hz;
 	if (state & ZDD_F_HALF)
-		return 75 * hz;
+		return ZDD_HALF_OPEN_S * hz;
 	return idle;
 }
 
@@ -335,6 +335,24 @@ struct zdd_memo {
 	__u64 who; /* link << 48 | listener << 32 | tag; 0: empty or being written */
 	__u64 way; /* vlan << 48 | MAC in memory order */
 };
+
+/* Beside it, where it goes: backend << 48 | incarnation << 32 | the ACK that its SYN-ACK waits for, 0:
+ * not seen. So the connection can be given a record later. */
+struct zdd_whom_set {
+	__u64 whom[ZDD_MEMO_WAYS];
+};
+
+/* How many handshakes were begun and not completed, less what time has written off; programs add and
+ * take atomically. At ZDD_PRESSURE_MAX further SYNs get no record: see bpf/flood.h. */
+struct zdd_pressure {
+	__s64 waiting;
+	__u64 aged;    /* jiffies up to which time has been accounted for */
+	__u64 no_room; /* jiffies when a late record last found no room */
+	__u64 spare[5];
+};
+
+/* Of three quarters full, the half-open region still finds room for all but 0.002 %. */
+#define ZDD_PRESSURE_MAX(g) ((__s64)(g)->half_buckets * ZDD_FLOW_WAYS * 3 / 4)
 
 struct zdd_memo_set {
 	struct zdd_memo memo[ZDD_MEMO_WAYS];
@@ -405,7 +423,9 @@ struct zdd_pool_name {
 	M(backend_rows, struct zdd_backend_row, (g)->cpus *(g)->backends)                              \
 	M(pool_names, struct zdd_pool_name, (g)->pools)                                                \
 	M(sources, struct zdd_addr, ZDD_SOURCES)                                                       \
-	M(syns, struct zdd_syn, ZDD_FLOW_WAYS *(g)->half_buckets)
+	M(syns, struct zdd_syn, ZDD_FLOW_WAYS *(g)->half_buckets)                                      \
+	M(memo_whom, struct zdd_whom_set, ZDD_MEMO_SETS)                                               \
+	M(pressure, struct zdd_pressure, 1)
 /* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */
@@ -430,6 +450,7 @@ ZDD_SIZED(zdd_link, 16);
 ZDD_SIZED(zdd_flow_bucket, 32);
 ZDD_SIZED(zdd_flow, 64);
 ZDD_SIZED(zdd_syn, 64);
+ZDD_SIZED(zdd_pressure, 64);
 ZDD_SIZED(zdd_count_row, 512);
 ZDD_SIZED(zdd_pool_row, 64);
 ZDD_SIZED(zdd_backend_row, 64);

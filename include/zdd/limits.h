@@ -11,6 +11,7 @@ enum {
 	ZDD_FLOW_WAYS = 8,       /* flows per bucket; a flow has two buckets */
 	ZDD_LINKS = 1024,        /* attached interfaces, hashed by ifindex, two ways */
 	ZDD_SOURCES = 256,       /* addresses of this node that packets may be given as source */
+	ZDD_HALF_OPEN_S = 75,    /* seconds that a handshake may take (RFC 1122 4.2.3.5) */
 	ZDD_MEMO_SETS = 32768,
 	ZDD_MEMO_WAYS = 4, /* reverse memory for flows forwarded without state */
 	ZDD_FLOW_LOCKS = 4096,

@@ -23,6 +23,7 @@
 	V(REPLY_STATELESS, reply_stateless, SEND, 0, "an answer of a flow that is kept without state") \
 	V(STRAY_FORWARDED, stray_forwarded, SEND, 0, "TCP without SYN or flow, forwarded by the table") \
 	V(TABLE_FULL, flow_table_full, SEND, 0, "new flow without room, forwarded without state")      \
+	V(SYN_FLOOD, syn_flood, SEND, 0, "more handshakes begin than end: SYN forwarded without state")  \
 	V(FLOW_BUSY, flow_busy, SEND, 1, "two CPUs opened flows at once; this one went by the table")  \
 	V(STRAY_RST, stray_rst, DROP, 1, "RST that belongs to no flow, dropped")                       \
 	V(NO_BACKEND, no_backend, DROP, 0, "no backend of this family in the chosen pool, dropped")    \
@@ -50,6 +51,7 @@ enum zdd_verdict {
 	N(PORT_REWRITTEN, port_rewritten, 1, "the client's port was taken at the backend: rewritten")  \
 	N(FLOW_RACE, flow_race, 1, "the flow was opened by another CPU at the same moment")            \
 	N(FLOW_RECLAIMED, flow_reclaimed, 1, "the room of an expired flow was taken for a new one")    \
+	N(FLOW_ADOPTED, flow_adopted, 1, "a connection begun without record proved real and got one")  \
 	N(UDP_MOVED, udp_moved, 1, "a UDP flow moved because its backend is gone")                     \
 	N(SOCKET_MISSING, socket_missing, 0, "mode local: the chosen backend has no listening socket")
 /* clang-format on */

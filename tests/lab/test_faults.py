@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Things that break around zdd, or are pushed to their limit."""
 import os
-import random
 import shutil
 import signal
-import socket
-import struct
 import threading
 
 import pytest
 
-from lablib.lab import CLIENT4, VIP4, vip
+from lablib.lab import vip
 from lablib.peers import assert_clean, pools_of
 from lablib.proc import run, wait_for
 from lablib.timeline import Timeline
@@ -53,51 +50,6 @@ def test_full_flow_table_refuses_nobody(crowded):
     wait_for(lambda: crowded.crowd.status()["answered"] + crowded.crowd.status()["failed"] >= 12_000, 60,
              "all have tried")
     assert_clean(crowded.crowd.stop())
-
-
-def syn(source, port, destination, destination_port):
-    """A SYN with whole checksums, without a link header."""
-    ends = socket.inet_aton(source) + socket.inet_aton(destination)
-    tcp = struct.pack("!HHIIBBHHH", port, destination_port, random.getrandbits(32), 0, 0x50, 2, 64240, 0, 0)
-    tcp = tcp[:16] + checksum(ends + struct.pack("!HH", 6, len(tcp)) + tcp) + tcp[18:]
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 40, 1, 0, 64, 6, 0) + ends
-    return ip[:10] + checksum(ip) + ip[12:] + tcp
-
-
-def checksum(data):
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total & 0xffff) + (total >> 16)
-    return struct.pack("!H", ~(total + (total >> 16)) & 0xffff)
-
-
-def flood(lab, count):
-    """SYNs from 10.99.0.0/16, where nobody answers the SYN-ACK."""
-    lab.node.ip(f"route replace 10.99.0.0/16 via {CLIENT4}")
-    with lab.client.entered():
-        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    raw.bind(("eth0", 0))
-    link = bytes.fromhex(lab.node.mac("cl").replace(":", "")) + \
-        bytes.fromhex(lab.client.mac("eth0").replace(":", "")) + b"\x08\x00"
-    dice = random.Random(1)
-    for number in range(count):
-        source = f"10.99.{number >> 8 & 255}.{number & 255}"
-        raw.send(link + syn(source, dice.randrange(1024, 65535), VIP4, 443))
-
-
-def test_syn_flood_beside_long_connections(lab, attach):
-    daemon = lab.daemon(lab.config(attach, flows={"tcp": 4096, "udp": SMALLEST})).wait_healthy()
-    long = lab.load("idle", vip(4), flows=1000, interval=200)
-    long.wait_answered(1000)
-    load = lab.load("new", vip(4), flows=5, sources=100, rate=500)
-    load.wait_requests(100)
-    flood(lab, 30_000)
-    daemon.flip("web=green")
-    long.wait_requests(1000)
-    load.wait_requests(200)
-    assert_clean(load.stop())
-    result = long.stop()
-    assert_clean(result)
-    assert result["open"] == 1000
 
 
 @pytest.mark.parametrize("percent", [2, 10])

@@ -98,11 +98,70 @@ static const struct step reclaimed[] = {
 	 .before = expired},
 };
 
+/* More handshakes wait than half-open records can hold: SYNs go by the table. */
+static void flooded(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	s->memory->pressure->waiting = 2 * ZDD_PRESSURE_MAX(&engine_geometry);
+}
+
+static void down(struct site *s, const struct end *chosen)
+{
+	site_down(s, chosen);
+}
+
+/* The client's ACK is what the SYN-ACK asked for: a record, which outlives the backend's fall. */
+static const struct step flood[] = {
+	{TO(PAIR), A_SYN, "syn_flood", PAIR_B " " PAIR_B2, .before = flooded},
+	{TO(PAIR), A_SYN, "syn_flood", "@"},
+	{.from = "@", .to = CLIENT, A_SYNACK, "reply_stateless", .source = PAIR},
+	{.from = "@", .to = CLIENT, A_SYNACK, "reply_stateless", .source = PAIR},
+	{TO(PAIR), {.flags = ACK, .seq = 1001, .ack = 4000}, "stray_forwarded", "@"},
+	{TO(PAIR), AN_ACK, "forwarded", "@", .notes = "flow_adopted", .before = down},
+	{TO(PAIR), {.flags = ACK, .seq = 1001, .ack = 5001, .data = 9}, "forwarded", "@"},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = ACK, .seq = 5001, .ack = 1010, .data = 99},
+	 "reply",
+	 .source = PAIR},
+	{TO(PAIR), A_SYN, "forwarded", "@"},                 /* the SYN again is the same flow */
+	{TO(PAIR), {.flags = SYN, .seq = 9000}, "new", "!"}, /* beside a record: one of its own */
+};
+
+/* The ACK came when the backend was remembered no more: its data prove the connection. */
+static const struct step flood_data[] = {
+	{.from = CLIENT6, .to = WEB6, A_SYN, "syn_flood", WEB6_B, .before = flooded},
+	{.from = WEB6_B,
+	 .to = CLIENT6,
+	 {.flags = RST | ACK, .ack = 1001},
+	 "reply_stateless",
+	 .source = WEB6},
+	{.from = CLIENT6, .to = WEB6, AN_ACK, "stray_forwarded", WEB6_B},
+	{.from = WEB6_B,
+	 .to = CLIENT6,
+	 {.flags = ACK, .seq = 5001, .ack = 1001, .data = 5},
+	 "reply_stateless",
+	 .source = WEB6,
+	 .notes = "flow_adopted"},
+	{.from = CLIENT6,
+	 .to = WEB6,
+	 {.flags = ACK, .seq = 1001, .ack = 5006},
+	 "forwarded",
+	 WEB6_B},
+	{.from = WEB6_B,
+	 .to = CLIENT6,
+	 {.flags = FIN | ACK, .seq = 5006, .ack = 1001},
+	 "reply",
+	 .source = WEB6},
+};
+
 static const struct packet_case cases[] = {
 	{"rare: one client port, two listeners, one backend", STEPS(twins)},
 	{"rare: the same in UDP", STEPS(twins_udp)},
 	{"rare: one client port, two listeners, two backends", STEPS(pairs)},
 	{"rare: tables full", STEPS(full)},
+	{"rare: a flood of SYNs, a handshake in it", STEPS(flood)},
+	{"rare: a flood of SYNs, data of the backend", STEPS(flood_data)},
 	{"rare: room of expired flows", STEPS(reclaimed)},
 };
 

@@ -56,6 +56,7 @@ static void wipe(struct zdd_memory *m, uint64_t seed)
 #undef M
 	m->desk->geometry = *g;
 	m->desk->flow_seed = seed;
+	m->pressure->aged = 1ull << 62; /* no time passes: engines have clocks of their own */
 }
 
 static void set_hops(const struct site *s)

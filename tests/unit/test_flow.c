@@ -203,6 +203,35 @@ TEST(handshake_promotes)
 	node_end();
 }
 
+/* Handshakes that are completed press nothing, others for as long as their records live. */
+TEST(pressure_is_of_handshakes_that_wait)
+{
+	const __s64 most = 16 * ZDD_FLOW_WAYS * 3 / 4;
+	unsigned new = 0;
+
+	node_make(16, 2);
+	for (unsigned i = 0; i < 10 * most; i++) {
+		struct client c = client_n(i % 32 * 7919, PROTO_TCP);
+
+		shake(&c, 0, i << 16);
+	}
+	CHECK_INT(node.pressure->waiting, 0);
+	for (unsigned i = 0; i < 10 * most; i++) {
+		struct client c = client_n(i * 104729 + 5, PROTO_TCP);
+
+		new += from_client(&c, N_SYN, 1, 0).verdict == ZDD_V_NEW;
+	}
+	CHECK_INT(new, most);
+	CHECK_INT(node.counts[0].verdict[ZDD_V_SYN_FLOOD], 9 * most);
+	native_now += ZDD_HALF_OPEN_S * HZ / 2;
+	CHECK(!pressure_high(native_now));
+	CHECK_INT(node.pressure->waiting, most - most / 2);
+	native_now += ZDD_HALF_OPEN_S * HZ;
+	CHECK(!pressure_high(native_now));
+	CHECK_INT(node.pressure->waiting, 0);
+	node_end();
+}
+
 TEST(new_isn_replaces_when_it_is_complete)
 {
 	struct client c = client_n(2, PROTO_TCP);
@@ -312,6 +341,8 @@ TEST(no_room_for_an_alias)
 	unsigned before;
 
 	node_make(1, 1);
+	node.pressure->waiting = -ZDD_FLOW_WAYS; /* a bucket this full is meant */
+	node.pressure->aged = native_now;
 	two.vip_port = 444;
 	from_client(&one, N_SYN, 1, 0);
 	for (unsigned i = 0; i < ZDD_FLOW_WAYS - 2; i++) {

@@ -31,6 +31,7 @@ enum problem {
 	PROBLEM_METRICS,
 	PROBLEM_DATAPATH, /* what taking it over could not do */
 	PROBLEM_ROOM,     /* the flow table is full */
+	PROBLEM_FLOOD,    /* more handshakes begin than are completed */
 	PROBLEM_DRIFT,    /* worth knowing, and no reason to call the daemon degraded */
 	PROBLEMS
 };
@@ -39,6 +40,12 @@ struct publisher;
 struct probes;
 struct jobs;
 struct server;
+
+/* A verdict that is a problem while it is counted. */
+struct sighting {
+	uint64_t count; /* at the last look */
+	unsigned looks; /* left until it is forgotten */
+};
 
 struct daemon {
 	struct options options;
@@ -58,8 +65,7 @@ struct daemon {
 	uint64_t started_ms;
 	uint64_t counted_ns, count_took_ns; /* the last numbers_count() */
 	struct applied *applied;
-	uint64_t table_full; /* verdicts at the last look */
-	unsigned room_looks; /* left until that is forgotten */
+	struct sighting table_full, flood;
 	char problem[PROBLEMS][256];
 	bool stopping;
 };

@@ -264,21 +264,29 @@ static void on_walk(uv_timer_t *timer)
 	datapath_walk(d->datapath, WALK_PARTS);
 }
 
-/* New flows found no room since the last look: they are forwarded, but a flip moves them. Said until
- * half a minute has passed without one. */
+/* Said until half a minute has passed without one. */
+static void sight(struct daemon *d, struct sighting *s, uint64_t count, enum problem problem,
+		  const char *text)
+{
+	if (count != s->count) {
+		s->looks = ROOM_LOOKS;
+		daemon_problem(d, problem, text);
+	} else if (s->looks && !--s->looks) {
+		daemon_problem(d, problem, NULL);
+	}
+	s->count = count;
+}
+
 static void on_room(struct daemon *d)
 {
-	uint64_t full = datapath_counts(d->datapath).verdict[ZDD_V_TABLE_FULL];
+	struct zdd_count_row row = datapath_counts(d->datapath);
 
-	if (full != d->table_full) {
-		d->room_looks = ROOM_LOOKS;
-		daemon_problem(d, PROBLEM_ROOM,
-			       "no room in the flow table: new flows are forwarded without state; "
-			       "raise flows.tcp or flows.udp");
-	} else if (d->room_looks && !--d->room_looks) {
-		daemon_problem(d, PROBLEM_ROOM, NULL);
-	}
-	d->table_full = full;
+	sight(d, &d->table_full, row.verdict[ZDD_V_TABLE_FULL], PROBLEM_ROOM,
+	      "no room in the flow table: new flows are forwarded without state; "
+	      "raise flows.tcp or flows.udp");
+	sight(d, &d->flood, row.verdict[ZDD_V_SYN_FLOOD], PROBLEM_FLOOD,
+	      "SYN flood: more handshakes begin than are completed; SYNs are forwarded without state, "
+	      "and connections get it when their handshake is complete");
 }
 
 /* A device begins or ceases to take XDP redirects without an event (a veth's far end and its GRO). */
