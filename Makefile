@@ -38,11 +38,12 @@ sanitize  = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=
 core_src := $(wildcard user/core/*.c)
 edge_src := $(wildcard user/edge/*.c)
 ctl_src  := $(wildcard user/ctl/*.c)
-bpf_src  := $(wildcard bpf/zdd.bpf.c)
+decap_src := $(wildcard user/decap/*.c)
+bpf_src  := $(wildcard bpf/*.bpf.c)
 unit_src := $(wildcard tests/unit/test_*.c)
 fuzz_src := $(wildcard tests/fuzz/fuzz_*.c)
 skeleton := $(bpf_src:bpf/%.bpf.c=$(B)/%.skel.h)
-programs := $(if $(edge_src),$(B)/zddd) $(if $(ctl_src),$(B)/zddctl $(B)/zddctl.bash)
+programs := $(if $(edge_src),$(B)/zddd) $(if $(ctl_src),$(B)/zddctl $(B)/zddctl.bash) $(B)/zdd-decap
 
 # `make X` for people: checks the packages and lets one make at a time into the build directory,
 # then `make build-X`, which does the work.
@@ -89,6 +90,12 @@ $(B)/zddd: $(edge_src:user/%.c=$(B)/%.o) $(B)/libcore.a
 	$(call quiet,LD)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs $(filter-out smartcols,$(packages))) -lm -o $@
 $(B)/zddctl: $(ctl_src:user/%.c=$(B)/%.o) $(B)/libcore.a
 	$(call quiet,LD)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs libcurl smartcols $(core_pkgs)) -lm -o $@
+
+$(B)/decap/%.o: user/decap/%.c | $(skeleton)
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(c_flags) $(call pkg_of,--cflags libbpf) $(CFLAGS) -I$(B) -c $< -o $@
+$(B)/zdd-decap: $(decap_src:user/%.c=$(B)/%.o) $(B)/libcore.a
+	$(call quiet,LD)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(call pkg_of,--libs libbpf $(core_pkgs)) -lm -o $@
 
 $(B)/zddctl.bash: $(B)/zddctl
 	$(call quiet,GEN)$< --completion bash >$@
@@ -156,6 +163,7 @@ unit_dir  = lib/systemd/system
 man_pages = $(foreach page,$(wildcard docs/man/*.[158]),\
               0644:$(page):share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 installed = 0755:$(B)/zddd:sbin/zddd 0755:$(B)/zddctl:bin/zddctl \
+            0755:$(B)/zdd-decap:sbin/zdd-decap \
             0644:$(B)/zddd.service:$(unit_dir)/zddd.service \
             0644:$(B)/zddctl.bash:share/bash-completion/completions/zddctl \
             0644:tools/zdd.yaml.example:share/doc/zdd/zdd.yaml.example \
