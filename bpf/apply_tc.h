@@ -162,15 +162,20 @@ ZDD_INLINE int tc_send(struct __sk_buff *skb, const struct zdd_packet *p, struct
 	return egress ? TC_ACT_UNSPEC : tc_leave(skb, p, o, &r);
 }
 
-ZDD_INLINE int tc_apply(struct __sk_buff *skb, const struct zdd_packet *p, struct zdd_out *o,
-			int egress)
+/* oneway_tc.h */
+int tc_one_way(struct __sk_buff *skb, struct zdd_job *j);
+
+ZDD_INLINE int tc_apply(struct __sk_buff *skb, struct zdd_job *j, int egress)
 {
+	struct zdd_out *o = &j->out;
 	int code = TC_ACT_UNSPEC;
 
 	if (o->action == ACT_DROP)
 		code = TC_ACT_SHOT;
+	else if (unlikely(zdd_one_way(o->forward)))
+		code = tc_one_way(skb, j);
 	else if (o->action != ACT_PASS)
-		code = tc_send(skb, p, o, egress);
+		code = tc_send(skb, &j->p, o, egress);
 	count_verdict(o->verdict);
 	return code;
 }

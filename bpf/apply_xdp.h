@@ -32,14 +32,15 @@ ZDD_INLINE int xdp_rewrite(struct xdp_md *ctx, const struct zdd_packet *p, const
 	return partial ? xdp_complete(ctx, p->l4, check_offset(p), p->segment) : 0;
 }
 
-/* Ethernet header for the next hop, with its tag or without. The L3 bytes stay where they are. */
+/* Ethernet header for the next hop, with its tag or without, `grow` bytes before the packet, of
+ * which it tells the type. The L3 bytes stay where they are. */
 ZDD_INLINE int xdp_ethernet(struct xdp_md *ctx, const struct zdd_packet *p,
-			    const struct zdd_route *r)
+			    const struct zdd_route *r, int grow, int v6)
 {
-	int tag = r->vlan ? VLAN_TAG : 0;
+	int tag = r->vlan ? VLAN_TAG : 0, move = (int)p->tags - tag - grow;
 	__u8 *data, *end;
 
-	if (p->tags != tag && bpf_xdp_adjust_head(ctx, (int)p->tags - tag))
+	if (move && bpf_xdp_adjust_head(ctx, move))
 		return -1;
 	data = (__u8 *)(long)ctx->data;
 	end = (__u8 *)(long)ctx->data_end;
@@ -50,7 +51,7 @@ ZDD_INLINE int xdp_ethernet(struct xdp_md *ctx, const struct zdd_packet *p,
 		((be16_at *)(data + 12))->v = __builtin_bswap16(TYPE_8021Q);
 		((be16_at *)(data + 14))->v = __builtin_bswap16(r->vlan);
 	}
-	((be16_at *)(data + 12 + tag))->v = __builtin_bswap16(p->v6 ? TYPE_V6 : TYPE_V4);
+	((be16_at *)(data + 12 + tag))->v = __builtin_bswap16(v6 ? TYPE_V6 : TYPE_V4);
 	return 0;
 }
 
@@ -78,19 +79,25 @@ ZDD_INLINE int xdp_send(struct xdp_md *ctx, const struct zdd_packet *p, struct z
 		count_note(ZDD_N_VIA_STACK);
 		return XDP_PASS;
 	}
-	if (xdp_ethernet(ctx, p, &r))
+	if (xdp_ethernet(ctx, p, &r, 0, p->v6))
 		return xdp_drop(o, ZDD_V_NO_ROOM);
 	return bpf_redirect(r.ifindex, 0);
 }
 
-ZDD_INLINE int xdp_apply(struct xdp_md *ctx, const struct zdd_packet *p, struct zdd_out *o)
+/* oneway_xdp.h */
+int xdp_one_way(struct xdp_md *ctx, struct zdd_job *j);
+
+ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 {
+	struct zdd_out *o = &j->out;
 	int code = XDP_PASS;
 
 	if (o->action == ACT_DROP)
 		code = XDP_DROP;
+	else if (unlikely(zdd_one_way(o->forward)))
+		code = xdp_one_way(ctx, j);
 	else if (o->action != ACT_PASS)
-		code = xdp_send(ctx, p, o);
+		code = xdp_send(ctx, &j->p, o);
 	count_verdict(o->verdict);
 	return code;
 }

@@ -65,6 +65,7 @@ struct zdd_view {
 	__u16 state;
 	__u32 isn;
 	__u32 server_seq;
+	int one_way; /* no SYN-ACK comes by */
 };
 
 enum zdd_step {
@@ -85,9 +86,11 @@ ZDD_INLINE int seq_near(__u32 seq, __u32 from)
 /* The ACK that a SYN-ACK asked for, or data sent with it. */
 ZDD_INLINE int completes_handshake(const struct zdd_packet *p, const struct zdd_view *half)
 {
-	return (p->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK &&
-	       half->state & ZDD_F_SYNACK && seq_near(p->ack, half->server_seq) &&
-	       seq_near(p->seq, half->isn + 1);
+	if ((p->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
+		return 0;
+	if (!half->one_way && !(half->state & ZDD_F_SYNACK && seq_near(p->ack, half->server_seq)))
+		return 0;
+	return seq_near(p->seq, half->isn + 1);
 }
 
 /* A client's packet of a TCP listener. The half-open view is looked up only when there is no

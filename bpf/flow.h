@@ -77,7 +77,7 @@ ZDD_INLINE int same_owner(union zdd_owner owner, __u64 meta, const struct zdd_ke
 	if (!k->peer)
 		return owner.listener == k->listener && !alias;
 	b = AT(backends, owner.backend);
-	return b && is_endpoint(b, k->peer, k->peer_port);
+	return b && !zdd_one_way(b->forward) && is_endpoint(b, k->peer, k->peer_port);
 }
 
 /* The record at a place, if it is the key's and stayed so while it was read. */
@@ -234,11 +234,12 @@ ZDD_INLINE void flow_unlock(__u64 hash)
 		__sync_lock_test_and_set(&l->held, 0);
 }
 
+/* What tells the backend's packets from others', 0: they do not come by. */
 ZDD_INLINE __u64 endpoint_of(__u16 backend)
 {
 	const struct zdd_backend *b = AT(backends, backend);
 
-	return b ? zdd_door_hash(&b->addr, b->port, 0) : 0;
+	return b && !zdd_one_way(b->forward) ? zdd_door_hash(&b->addr, b->port, 0) : 0;
 }
 
 /* The meta of a flow that has been silent for too long, else 0. */
@@ -347,7 +348,7 @@ ZDD_INLINE int is_taken(const struct zdd_survey *s, __u16 backend)
 
 	for (__u32 i = 0; i < TAKEN_MAX; i++)
 		found |= i < s->n_taken && s->taken[i] == endpoint;
-	return found;
+	return found && endpoint;
 }
 
 ZDD_INLINE struct zdd_room room_of(const struct zdd_hit *hit)

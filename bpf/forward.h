@@ -20,6 +20,15 @@ ZDD_INLINE struct zdd_view view_of(const struct zdd_hit *hit)
 	return v;
 }
 
+ZDD_INLINE struct zdd_view half_view_of(const struct zdd_hit *hit)
+{
+	const struct zdd_backend *b = hit->flow ? AT(backends, hit->owner.backend) : 0;
+	struct zdd_view v = view_of(hit);
+
+	v.one_way = b && zdd_one_way(b->forward);
+	return v;
+}
+
 /* TCP without SYN or record: where it is remembered to belong, else by the table, unless the host
  * itself has this connection. */
 ZDD_RARE int forward_stray(struct zdd_job *j, __u32 reset, __u32 of_host)
@@ -65,7 +74,7 @@ ZDD_INLINE void forward_tcp(void *ctx, struct zdd_job *j)
 	est_view = view_of(&est);
 	if (!est.flow || est_view.state & ZDD_F_CHALLENGED || j->p.tcp_flags & TCP_SYN)
 		flow_find(region_half(), &key, &half);
-	half_view = view_of(&half);
+	half_view = half_view_of(&half);
 	forward_step(ctx, j, decide_tcp(&j->p, &est_view, &half_view), &est, &half);
 }
 

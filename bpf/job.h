@@ -25,6 +25,7 @@ struct zdd_out {
 	__u16 link; /* TO_CLIENT, with mac and vlan */
 	__u16 vlan;
 	__u8 mac[6];
+	__u8 forward; /* TO_BACKEND: enum zdd_forward */
 };
 
 enum { TAKEN_MAX = 4 };
@@ -104,6 +105,7 @@ ZDD_INLINE void end_backend(struct zdd_out *o, enum zdd_verdict verdict,
 	o->port = b->port;
 	o->other = source_port;
 	o->hop = ONCE(b->hop);
+	o->forward = b->forward;
 }
 
 #endif

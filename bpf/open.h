@@ -51,6 +51,15 @@ ZDD_INLINE void advance(__u32 *known, __u32 next)
 		*known = next;
 }
 
+/* Only the client is heard. What it acknowledges is what the backend sends next; its FIN is taken
+ * for the end, since the other one's cannot be told from data. */
+ZDD_INLINE __u16 one_way_events(const struct zdd_packet *p, struct zdd_flow *f, __u16 bits)
+{
+	if (p->tcp_flags & TCP_ACK)
+		advance(&f->server_seq, p->ack);
+	return bits & ZDD_F_FIN_C ? bits | ZDD_F_FIN_S : bits;
+}
+
 ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit, enum zdd_verdict verdict)
 {
 	const struct zdd_backend *b = AT(backends, hit->owner.backend);
@@ -60,6 +69,8 @@ ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit, enum 
 	if (j->p.proto == PROTO_TCP) {
 		bits = tcp_events(&j->p, 1, f->client_seq);
 		advance(&f->client_seq, seq_after(&j->p));
+		if (b && zdd_one_way(b->forward))
+			bits = one_way_events(&j->p, f, bits);
 	}
 	flow_touch(hit, bits, j->now);
 	learn_way(f, &j->p);
@@ -355,6 +366,15 @@ ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd
 	*hit = (struct zdd_hit){f, s->room.place, ONCE(f->meta), f->owner};
 }
 
+/* The acknowledgement tells what the SYN-ACK was, where none came by. */
+ZDD_INLINE void infer_synack(const struct zdd_job *j, const struct zdd_hit *half)
+{
+	const struct zdd_backend *b = AT(backends, half->owner.backend);
+
+	if (b && zdd_one_way(b->forward))
+		half->flow->server_seq = j->p.ack;
+}
+
 /* The packet that answers the backend's SYN-ACK. Sets j->out. */
 ZDD_RARE int open_promote(struct zdd_job *j)
 {
@@ -368,8 +388,10 @@ ZDD_RARE int open_promote(struct zdd_job *j)
 	if (!half.flow)
 		return 0;
 	if (flow_lock(key.hash)) {
-		if (flow_read(half.place, &key, &half)) /* another CPU may have moved it */
+		if (flow_read(half.place, &key, &half)) { /* another CPU may have moved it */
+			infer_synack(j, &half);
 			promote(j, &key, &half);
+		}
 		flow_unlock(key.hash);
 	}
 	forward_flow(j, &half, ZDD_V_FORWARDED);

@@ -5,8 +5,8 @@
 
 #include "mem.h"
 #include "host.h"
-#include "apply_xdp.h"
-#include "apply_tc.h"
+#include "oneway_xdp.h"
+#include "oneway_tc.h"
 #include "local.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -39,7 +39,7 @@ int zdd_xdp(struct xdp_md *ctx)
 		bpf_tail_call(ctx, &before_xdp, 0);
 		end_pass(&j->out, ZDD_V_NO_PLAN);
 	}
-	return xdp_apply(ctx, &j->p, &j->out);
+	return xdp_apply(ctx, j);
 }
 
 enum { TC_HEADERS = 128 }; /* bytes that must lie in one piece */
@@ -67,7 +67,7 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 		bpf_tail_call(skb, &before_tc, egress);
 		end_pass(&j->out, ZDD_V_NO_PLAN);
 	}
-	return tc_apply(skb, &j->p, &j->out, egress);
+	return tc_apply(skb, j, egress);
 }
 
 SEC("tc")

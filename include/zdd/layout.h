@@ -149,6 +149,12 @@ enum zdd_forward {
 	ZDD_FORWARD_GUE,  /* in UDP, IP follows at once (variant 1 of draft-ietf-intarea-gue) */
 };
 
+/* What its backends send does not come by here. */
+ZDD_INLINE int zdd_one_way(__u8 forward)
+{
+	return forward >= ZDD_FORWARD_DSR;
+}
+
 enum zdd_backend_flag {
 	ZDD_B_USED = 1,
 	ZDD_B_GONE = 2, /* UDP flows leave at once: removed or down, and not the last of its pool */
@@ -177,6 +183,7 @@ enum zdd_hop_flag {
 	ZDD_H_LOCAL = 2,    /* this host: pass to the stack */
 	ZDD_H_XDP = 4,      /* the device takes XDP redirects */
 	ZDD_H_PEER = 8,     /* veth into a container: tc redirect_peer */
+	ZDD_H_GATEWAY = 16, /* the MAC is a router's, not the backend's */
 };
 
 /* Immutable once a backend points at it. Hop 0 is "let the stack route it". */

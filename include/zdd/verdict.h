@@ -32,6 +32,9 @@
 	V(FRAGMENT, fragment, DROP, 0, "first fragment for a listener; not yet supported, dropped")    \
 	V(TTL, ttl_exceeded, DROP, 0, "TTL or hop limit ran out at this node, dropped")                \
 	V(NO_ROOM, no_room, DROP, 0, "the frame could not be grown or written, dropped")               \
+	V(NO_WAY, no_way, DROP, 0, "dsr, ipip, gue: no direct way to the backend is known, dropped")   \
+	V(TOO_BIG, too_big, SEND, 1, "does not fit the way to the backend, the client was told so")    \
+	V(TOO_BIG_UNTOLD, too_big_untold, DROP, 0, "does not fit, nor may it be answered, dropped")    \
 	V(NO_LINK, no_link, DROP, 0, "the client's interface is not known any more, dropped")          \
 	V(NO_PLAN, no_plan, PASS, 0, "no plan is published yet, passed untouched")
 /* clang-format on */

@@ -76,7 +76,7 @@ CONFIGS = {
     "pool-is-a-number": (GREEN, "      green: 7\n", "green"),
     "service-name-with-space": ("  web:\n", '  "we b":\n', "we b"),
     "forward-unknown": (LIVE, LIVE + "    forward: natt\n", "nat"),
-    "forward-later": (LIVE, LIVE + "    forward: dsr\n", "not yet supported"),
+    "forward-later": (LIVE, LIVE + "    forward: snat\n", "not yet supported"),
     "rollout-later": (LIVE, LIVE + "    rollout: {strategy: canary}\n", "not yet supported"),
     "drain-cut-later": (LIVE, LIVE + "    drain: {deadline: 5m, then: cut}\n", "not yet supported"),
     "sticky-unknown": (LIVE, LIVE + "    sticky: pol\n", "pool"),

@@ -13,6 +13,9 @@ enum via {
 	VIA_FIB,   /* a reply whose link is gone: the host's routes know the client's way */
 };
 
+/* How the frame gets to its backend; nat rewrites it. */
+enum road { ROAD_NAT, ROAD_DSR, ROAD_IPIP, ROAD_GUE };
+
 struct step {
 	/* "@" as `from`: the backend that was chosen; as `to`: the client's address and the port
 	 * that was given it there. */
@@ -25,6 +28,8 @@ struct step {
 	const char *backend, *source;
 	const char *notes; /* counted beside the verdict, divided by blanks, in the list's order */
 	enum via via;
+	enum road road;
+	uint16_t told;    /* too big: the MTU that the sender is told */
 	bool alias;       /* the client's port is another one at the backend, the same each time */
 	bool port_back;   /* an answer to it, which gets the client's own port again */
 	uint16_t tag;     /* on the frame that leaves (XDP; in tc it lies beside) */
@@ -46,7 +51,7 @@ struct case_list {
 	size_t n;
 };
 
-extern const struct case_list tcp_cases, udp_cases, wire_cases, way_cases, rare_cases;
+extern const struct case_list tcp_cases, udp_cases, wire_cases, way_cases, rare_cases, road_cases;
 
 #define STEPS(array) (array), sizeof(array) / sizeof((array)[0])
 #define CASES(array)                                                                               \

@@ -250,6 +250,110 @@ void craft(const struct spec *s, struct frame *f)
 		f->len = s->keep;
 }
 
+/* ---- packets in packets ---- */
+
+static size_t l3_of(const struct frame *f)
+{
+	size_t l3 = 14;
+
+	while (f->bytes[l3 - 2] == 0x81 || f->bytes[l3 - 2] == 0x88)
+		l3 += 4;
+	return l3;
+}
+
+static void put_ip4(struct frame *f, unsigned tos, size_t payload, unsigned proto,
+		    const uint8_t *src, const uint8_t *dst)
+{
+	size_t at = f->len;
+
+	put8(f, 0x45);
+	put8(f, tos);
+	put16(f, (unsigned)(20 + payload));
+	put16(f, 0);
+	put16(f, 0x4000);
+	put8(f, 64);
+	put8(f, proto);
+	put16(f, 0);
+	put(f, src, 4);
+	put(f, dst, 4);
+	set16(f, at + 10, 0xffff & ~sum_bytes(f->bytes + at, 20));
+}
+
+static void put_ip6(struct frame *f, unsigned tos, size_t payload, unsigned proto,
+		    const uint8_t *src, const uint8_t *dst)
+{
+	put32(f, 0x60000000u | tos << 20);
+	put16(f, (unsigned)payload);
+	put8(f, proto);
+	put8(f, 64);
+	put(f, src, 16);
+	put(f, dst, 16);
+}
+
+static size_t inner_length(const uint8_t *h)
+{
+	return h[0] >> 4 == 4 ? (size_t)(h[2] << 8 | h[3]) : 40u + (size_t)(h[4] << 8 | h[5]);
+}
+
+void craft_tunnel(struct frame *f, const struct outer *o)
+{
+	bool v6 = !zdd_addr_is_v4(&o->src);
+	struct frame was = *f;
+	size_t l3 = l3_of(f), length = inner_length(was.bytes + l3), udp;
+	const uint8_t *h = was.bytes + l3;
+	unsigned tos = h[0] >> 4 == 4 ? h[1] : (h[0] & 15u) << 4 | h[1] >> 4;
+	unsigned proto = o->gue ? 17 : h[0] >> 4 == 4 ? 4 : 41;
+	uint32_t sum;
+
+	f->len = l3 - 2;
+	put16(f, v6 ? 0x86dd : 0x0800);
+	if (v6)
+		put_ip6(f, tos, length + (o->gue ? 8 : 0), proto, o->src.b, o->dst.b);
+	else
+		put_ip4(f, tos, length + (o->gue ? 8 : 0), proto, o->src.b + 12, o->dst.b + 12);
+	udp = f->len;
+	if (o->gue) {
+		put16(f, o->port);
+		put16(f, 6080);
+		put16(f, (unsigned)(length + 8));
+		put16(f, 0);
+	}
+	put(f, h, was.len - l3);
+	if (!o->gue || !v6 || o->no_check)
+		return;
+	sum = sum_add(pseudo(o->src.b, o->dst.b, 16, 17, length + 8),
+		      sum_bytes(f->bytes + udp, length + 8));
+	sum = 0xffff & ~sum;
+	set16(f, udp + 6, sum ? sum : 0xffff);
+}
+
+void craft_too_big(const struct frame *in, uint16_t mtu, bool tag, struct frame *out)
+{
+	const uint8_t *h = in->bytes + l3_of(in);
+	bool v6 = h[0] >> 4 == 6;
+	size_t quote = v6 ? 1280 - 48 : 576 - 28, icmp;
+	uint32_t sum;
+
+	memset(out, 0, sizeof(*out));
+	put(out, in->bytes + 6, 6);
+	put(out, in->bytes, 6);
+	put(out, in->bytes + 12, tag ? 4 : 0);
+	put16(out, v6 ? 0x86dd : 0x0800);
+	if (v6)
+		put_ip6(out, 0, quote + 8, 58, h + 24, h + 8);
+	else
+		put_ip4(out, 0, quote + 8, 1, h + 16, h + 12);
+	icmp = out->len;
+	put16(out, v6 ? 0x0200 : 0x0304);
+	put16(out, 0);
+	put32(out, mtu);
+	put(out, h, quote);
+	sum = sum_bytes(out->bytes + icmp, quote + 8);
+	if (v6)
+		sum = sum_add(sum, pseudo(h + 24, h + 8, 16, 58, quote + 8));
+	set16(out, icmp + 2, 0xffff & ~sum);
+}
+
 /* ---- looking from outside ---- */
 
 struct seen {

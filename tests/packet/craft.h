@@ -68,6 +68,20 @@ struct spec {
 /* Sets frame. */
 void craft(const struct spec *, struct frame *);
 
+/* What a tunnel puts in front of a packet. */
+struct outer {
+	struct zdd_addr src, dst;
+	bool gue;      /* and UDP to port 6080 */
+	uint16_t port; /* its source port */
+	bool no_check; /* UDP over IPv6: field 0 */
+};
+/* f becomes the tunnel's packet: same MAC addresses and tag. */
+void craft_tunnel(struct frame *f, const struct outer *);
+
+/* The answer to a frame that is too big: ICMP 3/4 or ICMPv6 2 that tells this MTU, from the frame's
+ * receiver to its sender, back where it came from, with at most one tag. */
+void craft_too_big(const struct frame *in, uint16_t mtu, bool tag, struct frame *out);
+
 /* What a frame says about its checksums, looked at from outside. */
 enum sums {
 	SUMS_GOOD, /* or absent where that is allowed */

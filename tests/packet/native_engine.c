@@ -8,6 +8,7 @@
 #include "lookup.h"
 #include "route.h"
 #include "frame.h"
+#include "oneway.h"
 
 #include "engine.h"
 
@@ -58,11 +59,11 @@ static int rewrite(struct pass *x, int decrement)
 }
 
 /* In tc the tag lies beside the frame, where BPF_PROG_TEST_RUN does not show it. */
-static void ethernet(struct pass *x, const struct zdd_route *r)
+static void ethernet(struct pass *x, const struct zdd_route *r, size_t grow, int v6)
 {
 	size_t tag = r->vlan && x->hook == HOOK_XDP ? VLAN_TAG : 0, l3 = x->j->p.l3;
 	__u8 head[ETH_HEADER + VLAN_TAG] = {};
-	__u16 type = x->j->p.v6 ? TYPE_V6 : TYPE_V4;
+	__u16 type = v6 ? TYPE_V6 : TYPE_V4;
 
 	write_macs(head, r->dmac, r->smac);
 	if (tag) {
@@ -70,9 +71,10 @@ static void ethernet(struct pass *x, const struct zdd_route *r)
 		((be16_at *)(head + 14))->v = __builtin_bswap16(r->vlan);
 	}
 	((be16_at *)(head + 12 + tag))->v = __builtin_bswap16(type);
-	memmove(x->f->bytes + ETH_HEADER + tag, x->f->bytes + l3, x->f->len - l3);
+	memmove(x->f->bytes + ETH_HEADER + tag + grow, x->f->bytes + l3, x->f->len - l3);
 	memcpy(x->f->bytes, head, ETH_HEADER + tag);
-	x->f->len = x->f->len - l3 + ETH_HEADER + tag;
+	x->f->len = x->f->len - l3 + ETH_HEADER + tag + grow;
+	x->j->p.l3 = (__u16)(ETH_HEADER + tag);
 }
 
 static void find_route(const struct pass *x, struct zdd_route *r)
@@ -104,7 +106,77 @@ static enum ran_code send_on(struct pass *x)
 		return RAN_PASSED;
 	}
 	if (r.exit != EXIT_NEIGH)
-		ethernet(x, &r);
+		ethernet(x, &r, 0, x->j->p.v6);
+	return RAN_SENT;
+}
+
+/* ---- modes dsr, ipip, gue ---- */
+
+static enum ran_code too_big(struct pass *x, __u16 mtu)
+{
+	const struct zdd_packet *p = &x->j->p;
+	struct zdd_route r = {};
+	__u8 *data = x->f->bytes;
+
+	if (!may_answer(data, data + x->f->len, p))
+		return refuse(x, ZDD_V_TOO_BIG_UNTOLD);
+	route_back(p, data, &r);
+	x->f->len = p->l3 + quote_length(p);
+	ethernet(x, &r, answer_size(p), p->v6);
+	write_too_big(data + p->l3, p, mtu,
+		      sum_quoted(data + p->l3 + answer_size(p), data + x->f->len, p->v6));
+	x->j->out.verdict = ZDD_V_TOO_BIG;
+	return RAN_SENT;
+}
+
+static int make_whole(struct pass *x)
+{
+	const struct zdd_packet *p = &x->j->p;
+	__u8 *data = x->f->bytes, *end = data + x->f->len;
+
+	if (x->hook != HOOK_XDP || !is_partial(data, end, p))
+		return 0;
+	count_note(ZDD_N_CSUM_COMPLETED);
+	return complete_check(data, end, p->l4, check_offset(p), p->segment);
+}
+
+/* Where the neighbour is the kernel's to find, it writes the MAC addresses too. */
+static int wrap(struct pass *x, const struct zdd_route *r, struct zdd_tunnel *t)
+{
+	const struct zdd_packet *p = &x->j->p;
+	__u8 *data = x->f->bytes, *end = data + x->f->len, macs[12];
+	__u16 inner = inner_check(data, end, p), check;
+	int tos = tunnel_enter(data, end, p->l3, p->v6);
+
+	if (tos < 0)
+		return -1;
+	t->tos = (__u8)tos;
+	check = outer_check(data + p->l3, end, p, t, inner);
+	memcpy(macs, data, sizeof(macs));
+	ethernet(x, r, t->size, t->v6);
+	if (r->exit == EXIT_NEIGH)
+		memcpy(data, macs, sizeof(macs));
+	write_outer(data + p->l3, t, p->v6, check);
+	return 0;
+}
+
+static enum ran_code one_way(struct pass *x)
+{
+	struct zdd_route r = {};
+	enum zdd_verdict fault;
+	struct zdd_tunnel t;
+	__u16 mtu = 0;
+
+	find_route(x, &r);
+	fault = one_way_check(x->j, &r, packet_length(&x->j->p), &t, &mtu);
+	if (fault == ZDD_V_TOO_BIG)
+		return too_big(x, mtu);
+	if (fault != ZDD_VERDICT_COUNT)
+		return refuse(x, fault);
+	if (make_whole(x) || (t.size && wrap(x, &r, &t)))
+		return refuse(x, ZDD_V_NO_ROOM);
+	if (!t.size && r.exit != EXIT_NEIGH)
+		ethernet(x, &r, 0, x->j->p.v6);
 	return RAN_SENT;
 }
 
@@ -114,6 +186,8 @@ static enum ran_code apply(struct pass *x)
 
 	if (x->j->out.action == ACT_DROP)
 		code = RAN_DROPPED;
+	else if (zdd_one_way(x->j->out.forward))
+		code = one_way(x);
 	else if (x->j->out.action != ACT_PASS)
 		code = send_on(x);
 	count_verdict(x->j->out.verdict);

@@ -128,13 +128,16 @@ static bool find_alias(struct run *r, const struct spec *in, const struct frame 
 	return r->alias_port ? true : FAIL(r, "the client's port was not rewritten");
 }
 
-static void leave(const struct run *r, const struct step *s, struct spec *want)
+/* to: the backend. */
+static void leave(const struct run *r, const struct step *s, const struct end *to,
+		  struct spec *want)
 {
 	bool xdp = r->e->hook == HOOK_XDP && !s->egress;
 
 	if (s->via == VIA_STACK)
 		return;
-	want->ttl = (want->ttl ? want->ttl : 64) - 1;
+	if (s->road != ROAD_DSR)
+		want->ttl = (want->ttl ? want->ttl : 64) - 1;
 	if (s->via == VIA_NEIGH)
 		return;
 	memset(want->vlan, 0, sizeof(want->vlan));
@@ -144,7 +147,7 @@ static void leave(const struct run *r, const struct step *s, struct spec *want)
 	if (s->source)
 		memcpy(want->dmac, client_mac, 6);
 	else
-		backend_mac(&want->to, want->dmac);
+		backend_mac(to, want->dmac);
 	if (s->via == VIA_FIB) {
 		const struct fib_way *way = &fib_ways[!zdd_addr_is_v4(&want->from.addr)];
 
@@ -157,9 +160,13 @@ static void leave(const struct run *r, const struct step *s, struct spec *want)
 static bool wanted(struct run *r, const struct step *s, const struct spec *in,
 		   const struct frame *out, struct spec *want)
 {
+	struct end to = in->to;
+
 	*want = *in;
-	if (s->backend && !find_backend(r, s, out, &want->to))
+	if (s->backend && !find_backend(r, s, out, &to))
 		return false;
+	if (s->road == ROAD_NAT)
+		want->to = to;
 	if (s->backend && s->alias) {
 		if (!find_alias(r, in, out))
 			return false;
@@ -170,7 +177,7 @@ static bool wanted(struct run *r, const struct step *s, const struct spec *in,
 	if (s->port_back)
 		want->to = end_of(CLIENT);
 	if (s->backend || s->source)
-		leave(r, s, want);
+		leave(r, s, &to, want);
 	if (want->check == CHECK_PARTIAL && (s->backend || s->source))
 		want->check = CHECK_WHOLE;
 	return true;
@@ -199,6 +206,8 @@ static bool check_verdict(struct run *r, const struct step *s, const struct ran 
 
 static enum ran_code code_of(const struct step *s)
 {
+	if (s->told)
+		return RAN_SENT;
 	if (s->backend || s->source)
 		return s->via == VIA_STACK ? RAN_PASSED : RAN_SENT;
 	for (size_t i = 0; i < ZDD_VERDICT_COUNT; i++) {
@@ -225,6 +234,41 @@ static bool check_bytes(struct run *r, const struct frame *got, const struct fra
 	return true;
 }
 
+/* The source port is the engine's to choose, within its range. */
+static bool put_in_tunnel(struct run *r, const struct step *s, const struct spec *in,
+			  const struct frame *got, struct frame *want)
+{
+	struct end to = end_of(s->backend);
+	bool v6 = !zdd_addr_is_v4(&to.addr);
+	struct outer o = {.src = end_of(v6 ? NODE_SOURCE6 : NODE_SOURCE).addr,
+			  .dst = to.addr,
+			  .gue = s->road == ROAD_GUE,
+			  .no_check = in->proto == UDP && in->check == CHECK_NONE};
+	size_t at = (got->bytes[12] == 0x81 ? 18 : 14) + (v6 ? 40 : 20);
+
+	if (o.gue) {
+		o.port = (uint16_t)(got->bytes[at] << 8 | got->bytes[at + 1]);
+		if (o.port < 49152)
+			return FAIL(r, "source port %u", o.port);
+		if (r->alias_port && r->alias_port != o.port)
+			return FAIL(r, "another source port for the same flow");
+		r->alias_port = o.port;
+	}
+	craft_tunnel(want, &o);
+	return true;
+}
+
+static bool check_told(struct run *r, const struct step *s, const struct spec *in,
+		       const struct ran *ran)
+{
+	struct frame frame, want;
+	bool tag = r->e->hook == HOOK_XDP && in->vlan[0];
+
+	craft(in, &frame);
+	craft_too_big(&frame, s->told, tag, &want);
+	return check_bytes(r, &ran->out, &want);
+}
+
 static bool check_ran(struct run *r, const struct step *s, const struct spec *in,
 		      const struct ran *ran)
 {
@@ -238,12 +282,17 @@ static bool check_ran(struct run *r, const struct step *s, const struct spec *in
 		return FAIL(r, "%s, not %s", codes[ran->code], codes[code_of(s)]);
 	if (ran->code == RAN_DROPPED)
 		return true;
+	if (s->told)
+		return check_told(r, s, in, ran);
 	if (!wanted(r, s, in, &ran->out, &spec))
 		return false;
 	craft(&spec, &want);
+	if (s->road > ROAD_DSR && !put_in_tunnel(r, s, in, &ran->out, &want))
+		return false;
 	if (!check_bytes(r, &ran->out, &want))
 		return false;
-	if ((s->backend || s->source) && frame_sums(ran->out.bytes, ran->out.len) != SUMS_GOOD)
+	if (s->road <= ROAD_DSR && (s->backend || s->source) &&
+	    frame_sums(ran->out.bytes, ran->out.len) != SUMS_GOOD)
 		return FAIL(r, "a checksum is wrong");
 	return true;
 }
@@ -363,8 +412,8 @@ static void say_skipped(const struct engine *engines)
 
 int main(int argc, char **argv)
 {
-	const struct case_list *lists[] = {&tcp_cases, &udp_cases, &wire_cases, &way_cases,
-					   &rare_cases};
+	const struct case_list *lists[] = {&tcp_cases, &udp_cases,  &wire_cases,
+					   &way_cases, &road_cases, &rare_cases};
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	struct engine *engines = engines_open();

@@ -24,11 +24,21 @@
 	"    pools: {one: [], two: ['10.0.9.9:1', '[fd00:9::9]:1']}\n"                             \
 	"  local:\n    listen: ['" LOCAL "/tcp']\n    forward: local\n    live: one\n"           \
 	"    pools: {one: ['127.0.0.1:8080']}\n"
+#define ROAD(name, mode, v4, v6, backends)                                                         \
+	"  " name ":\n    forward: " mode "\n    listen: ['" v4 "/tcp', '" v4 "/udp', '"             \
+	v6 "/tcp', '" v6 "/udp']\n" POOL(backends)
+#define ROADS                                                                                      \
+	ROAD("dsr", "dsr", DSR, DSR6, "'" DSR_B "', '" DSR6_B "'")                                 \
+	ROAD("ipip", "ipip", IPIP, IPIP6, "'" IPIP_B "'")                                          \
+	ROAD("ipip-by6", "ipip", IPIP_BY6, IPIP6_BY6, "'" IPIP_BY6_B "'")                          \
+	ROAD("gue", "gue", GUE, GUE6, "'" GUE_B "'")                                               \
+	ROAD("gue-by6", "gue", GUE_BY6, GUE6_BY6, "'" GUE_BY6_B "'")                               \
+	"  same-dsr:\n    forward: dsr\n    listen: ['" OTHER_DSR "/tcp']\n" POOL("'" DSR_B "'")
 #define LAST(port) "  leaving:\n    listen: ['203.0.113.30:" port "/tcp']\n" POOL("'" LEAVING_B "'")
 
 /* clang-format on */
-const char site_config[] = STAYING LAST("443");
-const char site_config_less[] = STAYING LAST("80");
+const char site_config[] = STAYING ROADS LAST("443");
+const char site_config_less[] = STAYING ROADS LAST("80");
 
 const uint8_t node_mac[6] = {2, 0, 0, 0, 0xaa, 1};
 
@@ -73,6 +83,7 @@ static void set_hops(const struct site *s)
 		*h = (struct zdd_hop){.ifindex = 2, .flags = ZDD_H_RESOLVED | ZDD_H_XDP};
 		backend_mac(&end, h->dmac);
 		memcpy(h->smac, node_mac, 6);
+		h->source = zdd_addr_is_v4(&b->addr) ? 1 : 2;
 		b->hop = (uint16_t)(i + 1);
 	}
 }
@@ -110,6 +121,8 @@ void site_make(struct site *s, struct zdd_memory *m, uint64_t seed)
 	*s = (struct site){.memory = m, .seed = seed};
 	wipe(m, seed);
 	must(!planner_make(m, &s->planner), "planner", NULL);
+	m->sources[1] = end_of(NODE_SOURCE).addr;
+	m->sources[2] = end_of(NODE_SOURCE6).addr;
 	link->ifindex = 1;
 	link->flags = ZDD_H_XDP;
 	memcpy(link->mac, node_mac, 6);
@@ -161,6 +174,12 @@ struct zdd_hop *site_hop(const struct site *s, const struct end *end)
 
 	must(b, "no such backend", NULL);
 	return &s->memory->hops[b->hop];
+}
+
+void site_mtu(const struct site *s, uint16_t mtu)
+{
+	for (uint32_t i = 0; i < engine_geometry.hops; i++)
+		s->memory->hops[i].mtu = mtu;
 }
 
 /* ---- flows ---- */

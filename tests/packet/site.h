@@ -33,6 +33,9 @@ void site_age(const struct site *, uint32_t seconds);
 void site_fill(const struct site *);
 void site_clear_flows(const struct site *);
 
+/* All hops have this MTU. */
+void site_mtu(const struct site *, uint16_t mtu);
+
 extern const uint8_t node_mac[6];
 void backend_mac(const struct end *backend, uint8_t mac[6]);
 
@@ -56,6 +59,26 @@ void backend_mac(const struct end *backend, uint8_t mac[6]);
 #define EMPTY "203.0.113.10:9000" /* no backend */
 #define EMPTY6 "[2001:db8::10]:9000"
 #define LOCAL "203.0.113.10:9100"
+/* One backend each, at the port of its listener; the v4 one serves both families. */
+#define DSR "203.0.113.40:443" /* TCP and UDP */
+#define DSR6 "[2001:db8::40]:443"
+#define DSR_B "10.0.5.11:443"
+#define DSR6_B "[fd00:5::11]:443"
+#define IPIP "203.0.113.41:443"
+#define IPIP6 "[2001:db8::41]:443"
+#define IPIP_B "10.0.6.11:443"
+#define IPIP_BY6 "203.0.113.42:443"
+#define IPIP6_BY6 "[2001:db8::42]:443"
+#define IPIP_BY6_B "[fd00:6::11]:443"
+#define GUE "203.0.113.43:443"
+#define GUE6 "[2001:db8::43]:443"
+#define GUE_B "10.0.7.11:443"
+#define GUE_BY6 "203.0.113.44:443"
+#define GUE6_BY6 "[2001:db8::44]:443"
+#define GUE_BY6_B "[fd00:7::11]:443"
+#define OTHER_DSR "203.0.113.45:443" /* the same backend as DSR */
+#define NODE_SOURCE "10.0.0.1:1"     /* what is in front of packets comes from here */
+#define NODE_SOURCE6 "[fd00::1]:1"
 #define LEAVING "203.0.113.30:443" /* not in site_config_less */
 #define LEAVING_B "10.0.4.11:8080"
 

@@ -180,6 +180,21 @@ TEST(only_the_right_ack_completes_a_handshake)
 	}
 }
 
+/* Answers that do not come by: the client's own number is all there is to go by. */
+TEST(one_way_handshake_is_completed_by_the_client_alone)
+{
+	const struct zdd_view none = {0},
+			      half = {.found = 1, .state = ZDD_F_HALF, .isn = 1000, .one_way = 1};
+	struct zdd_packet p = {.tcp_flags = TCP_ACK, .seq = 1001, .ack = 77};
+
+	CHECK_INT(decide_tcp(&p, &none, &half), STEP_PROMOTE);
+	p.seq = 1000;
+	CHECK_INT(decide_tcp(&p, &none, &half), STEP_HALF);
+	p.seq = 1001;
+	p.tcp_flags = TCP_RST | TCP_ACK;
+	CHECK_INT(decide_tcp(&p, &none, &half), STEP_HALF);
+}
+
 /* ---- stamps and reused indices ---- */
 
 TEST(new_flows_are_stamped_with_their_generation)

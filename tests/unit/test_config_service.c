@@ -114,13 +114,12 @@ TEST(refused_pools)
 }
 
 static const struct bad_row policy_rows[] = {
-	BAD(WEB("    forward: dsr\n"), "6:14: services.web.forward: 'dsr': not yet supported"),
 	BAD(WEB("    forward: snat\n"), "6:14: services.web.forward: 'snat': not yet supported"),
 	BAD(WEB("    forward: loca\n"),
-	    "6:14: services.web.forward: 'loca': expected nat or local; did you mean "
-	    "'local'?"),
+	    "6:14: services.web.forward: 'loca': expected nat, local, dsr, ipip or gue; "
+	    "did you mean 'local'?"),
 	BAD(WEB("    forward: [nat]\n"),
-	    "6:14: services.web.forward: a list: expected nat or local"),
+	    "6:14: services.web.forward: a list: expected nat, local, dsr, ipip or gue"),
 	BAD(WEB("    sticky: pools\n"),
 	    "6:13: services.web.sticky: 'pools': expected pool, backend or none; did you "
 	    "mean 'pool'?"),
@@ -149,6 +148,21 @@ static const struct bad_row policy_rows[] = {
 		    "forward: local\n    pools: {blue: []}\n"),
 	    "5:15: services.web.preview[0]: ':81/udp': expected /tcp with forward: "
 	    "local; UDP on the same host: use forward: nat"),
+	BAD(WEB("    forward: dsr\n"),
+	    "4:14: services.web.listen[0]: ':80/tcp': expected an address with forward: dsr; the "
+	    "backends have it too, on lo"),
+	BAD(SERVICE("    listen: [\"203.0.113.10:80/tcp\"]\n    forward: gue\n    "
+		    "pools: {blue: [\"10.0.0.1:80\", \"10.0.0.2:8080\"]}\n"),
+	    "6:35: services.web.pools.blue[1]: '10.0.0.2:8080': expected port 80, the listener's "
+	    "in line 4; forward: gue does not rewrite it"),
+	BAD(SERVICE("    listen: [\"203.0.113.10:80/tcp\"]\n    preview: [\"203.0.113.10:81/tcp"
+		    "\"]\n    forward: ipip\n    pools: {blue: [\"10.0.0.1:80\"]}\n"),
+	    "7:20: services.web.pools.blue[0]: '10.0.0.1:80': expected port 81, the listener's in "
+	    "line 5; forward: ipip does not rewrite it"),
+	BAD(SERVICE("    listen: [\"203.0.113.10:80/tcp\"]\n    forward: dsr\n    "
+		    "pools: {blue: [\"[2001:db8::2]:80\"]}\n"),
+	    "4:14: services.web.listen[0]: '203.0.113.10:80/tcp': expected an IPv4 backend in "
+	    "some pool; forward: dsr keeps the family"),
 	BAD(WEB("    panic: 50\n"),
 	    "6:12: services.web.panic: '50': expected a whole percentage from 0% to 100%"),
 	BAD(WEB("    panic: 101%\n"),

@@ -250,6 +250,27 @@ TEST(down_candidate_gives_its_share_to_live)
 	end();
 }
 
+/* Either family's clients may go to any backend, and no backend's packets are expected here. */
+TEST(tunnels_cross_families)
+{
+	begin(HEAD
+	      "services:\n  tun:\n    listen: ['203.0.113.10:443/tcp', '[2001:db8::10]:443/tcp']\n"
+	      "    forward: ipip\n    live: one\n    pools:\n"
+	      "      one: ['10.0.0.1:443', '[fd00::1]:443']\n      two: ['10.0.0.2:443']\n");
+	publish();
+	CHECK(pool(0, 0)->n_slots[0] > 1);
+	CHECK_INT(pool(0, 0)->table[0], pool(0, 0)->table[1]);
+	CHECK_INT(slots_of(pool(0, 0), 1, world->services[0].pools[0].backends[0].object) > 0, 1);
+	CHECK_INT(pool(0, 1)->one[1], world->services[0].pools[1].backends[0].object);
+	CHECK(!door("10.0.0.1", 443, IPPROTO_TCP));
+	CHECK_INT(memory.backends[pool(0, 1)->one[1]].forward, ZDD_FORWARD_IPIP);
+	load(HEAD "services:\n  tun:\n    listen: ['203.0.113.10:443/tcp']\n    forward: ipip\n"
+		  "    live: one\n    pools: {one: ['[fd00::1]:443'], two: ['10.0.0.2:443']}\n");
+	publish();
+	CHECK(!door("10.0.0.1", 443, IPPROTO_TCP)); /* absent, its flows go on */
+	end();
+}
+
 TEST(all_of_live_down_is_panic)
 {
 	begin(HEAD SHOP POOLS);

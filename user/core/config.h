@@ -20,11 +20,16 @@ enum attach_mode { ATTACH_AUTO, ATTACH_XDP, ATTACH_TC };
 enum forward_mode {
 	FORWARD_NAT,
 	FORWARD_LOCAL,
-	FORWARD_SNAT,
 	FORWARD_DSR,
 	FORWARD_IPIP,
 	FORWARD_GUE,
+	FORWARD_SNAT,
 };
+/* Answers go from the backend to the client directly; the backend has the listener's address, and
+ * the port stays. */
+bool forward_is_one_way(enum forward_mode);
+/* An IPv4 backend serves IPv6 clients too, and the other way round. */
+bool forward_crosses(enum forward_mode);
 enum sticky_mode { STICKY_POOL, STICKY_BACKEND, STICKY_NONE };
 enum vip_mode { VIP_EXPECT, VIP_MANAGE };
 enum health_type { HEALTH_TCP, HEALTH_HTTP, HEALTH_HTTPS, HEALTH_EXEC, HEALTH_NONE };

@@ -133,6 +133,23 @@ static int check_loops(struct report *r, const struct node *pool, const struct c
 	return 0;
 }
 
+/* In the one-way modes the backend meets the packet as the client sent it. */
+static int check_ports(struct report *r, const struct node *pool, const struct cfg_service *s,
+		       const struct cfg_pool *p, const struct cfg_listener *listen, size_t n)
+{
+	const struct node *list = backends_of(pool);
+
+	for (size_t i = 0; i < p->n_backends && forward_is_one_way(s->forward); i++)
+		for (size_t j = 0; j < n; j++)
+			if (listen[j].port != p->backends[i].port)
+				return fail_value(r, address_of(list->kids[i]),
+						  "expected port %u, the listener's in line %u; "
+						  "forward: %s does not rewrite it",
+						  listen[j].port, listen[j].line,
+						  forward_words[s->forward]);
+	return 0;
+}
+
 static bool has_backend(const struct cfg_service *s, bool any_family, bool v4)
 {
 	for (size_t i = 0; i < s->n_pools; i++)
@@ -140,6 +157,11 @@ static bool has_backend(const struct cfg_service *s, bool any_family, bool v4)
 			if (any_family || !!zdd_addr_is_v4(&s->pools[i].backends[j].addr) == v4)
 				return true;
 	return false;
+}
+
+static bool keeps_family(enum forward_mode mode)
+{
+	return mode == FORWARD_NAT || mode == FORWARD_DSR;
 }
 
 /* A service whose pools are all empty is one that gets its backends later. */
@@ -154,12 +176,17 @@ static int check_listeners(struct report *r, const struct node *list, const stru
 			return fail_value(r, list->kids[i],
 					  "expected /tcp with forward: local; "
 					  "UDP on the same host: use forward: nat");
-		if (s->forward == FORWARD_NAT && !l->any && !has_backend(s, false, v4) &&
+		if (forward_is_one_way(s->forward) && l->any)
+			return fail_value(r, list->kids[i],
+					  "expected an address with forward: %s; the backends "
+					  "have it too, on lo",
+					  forward_words[s->forward]);
+		if (keeps_family(s->forward) && !l->any && !has_backend(s, false, v4) &&
 		    has_backend(s, true, v4))
 			return fail_value(r, list->kids[i],
-					  "expected an %s backend in some pool; forward: nat "
+					  "expected an %s backend in some pool; forward: %s "
 					  "keeps the family",
-					  v4 ? "IPv4" : "IPv6");
+					  v4 ? "IPv4" : "IPv6", forward_words[s->forward]);
 	}
 	return 0;
 }
@@ -217,6 +244,10 @@ static int check_pools(struct report *r, const struct node *service, const struc
 			err = check_loops(r, n, &s->pools[i], s->listen, s->n_listen);
 		if (!err)
 			err = check_loops(r, n, &s->pools[i], s->preview, s->n_preview);
+		if (!err)
+			err = check_ports(r, n, s, &s->pools[i], s->listen, s->n_listen);
+		if (!err)
+			err = check_ports(r, n, s, &s->pools[i], s->preview, s->n_preview);
 	}
 	if (!err && s->n_pools > 1 && !tree_get(service, "live"))
 		err = fail_node(r, service,

@@ -8,10 +8,22 @@
 
 const char *const attach_words[] = {
 	[ATTACH_AUTO] = "auto", [ATTACH_XDP] = "xdp", [ATTACH_TC] = "tc", NULL};
-const char *const forward_words[] = {[FORWARD_NAT] = "nat", [FORWARD_LOCAL] = "local", NULL};
+const char *const forward_words[] = {
+	[FORWARD_NAT] = "nat",   [FORWARD_LOCAL] = "local", [FORWARD_DSR] = "dsr",
+	[FORWARD_IPIP] = "ipip", [FORWARD_GUE] = "gue",     NULL};
 const char *const sticky_words[] = {
 	[STICKY_POOL] = "pool", [STICKY_BACKEND] = "backend", [STICKY_NONE] = "none", NULL};
 const char *const vip_words[] = {[VIP_EXPECT] = "expect", [VIP_MANAGE] = "manage", NULL};
+
+bool forward_is_one_way(enum forward_mode mode)
+{
+	return mode == FORWARD_DSR || forward_crosses(mode);
+}
+
+bool forward_crosses(enum forward_mode mode)
+{
+	return mode == FORWARD_IPIP || mode == FORWARD_GUE;
+}
 
 static const char *const then_words[] = {"keep", NULL};
 
@@ -26,9 +38,6 @@ static const struct {
 	{"snat", NULL},
 	{"interfaces.*.attach", "xdp-generic"},
 	{"services.*.forward", "snat"},
-	{"services.*.forward", "dsr"},
-	{"services.*.forward", "ipip"},
-	{"services.*.forward", "gue"},
 	{"services.*.vip", "answer"},
 	{"services.*.health", "grpc"},
 	{"services.*.health", "udp"},

@@ -105,7 +105,7 @@ static int service_backends(struct draft *d, const struct world_service *s, uint
 {
 	int err = 0;
 
-	if (!serves(s->cfg, proto))
+	if (!serves(s->cfg, proto) || forward_is_one_way(s->cfg->forward))
 		return 0;
 	for (size_t i = 0; i < s->cfg->n_pools; i++)
 		for (size_t k = 0; k < s->pools[i].cfg->n_backends && !err; k++)
@@ -168,6 +168,8 @@ static int absent_backends(struct draft *d)
 		if (!ids_used(ids, ID_BACKEND, i) || ids_wanted(ids, ID_BACKEND, i))
 			continue;
 		mark_absent(d, i);
+		if (zdd_one_way(d->memory->backends[i].forward))
+			continue;
 		err = backend_door(d, i, IPPROTO_TCP);
 		if (!err)
 			err = backend_door(d, i, IPPROTO_UDP);

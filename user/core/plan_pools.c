@@ -21,7 +21,7 @@ static bool is_ready(const struct world_service *s, const struct world_pool *p,
 	return b->admin == ADMIN_READY;
 }
 
-/* The backends of one family, and how many of them take new flows. */
+/* The backends for clients of one family, and how many of them take new flows. */
 struct roster {
 	struct table_backend *list;
 	size_t n, takers;
@@ -39,7 +39,8 @@ static int roster_make(const struct world_service *s, const struct world_pool *p
 		const struct world_backend *b = &p->backends[i];
 		bool taker = takes(s, p, b);
 
-		if ((zdd_addr_is_v4(&b->cfg->addr) ? 0 : 1) != family)
+		if ((zdd_addr_is_v4(&b->cfg->addr) ? 0 : 1) != family &&
+		    !forward_crosses(s->cfg->forward))
 			continue;
 		r->list[r->n++] =
 			(struct table_backend){b->cfg->text, b->cfg->weight, b->object, taker};

@@ -19,7 +19,7 @@ static struct zdd_pool *pool_entry(const struct draft *d, uint32_t i)
 
 /* ---- objects ---- */
 
-/* others: somebody of the pool and of b's family takes new flows. */
+/* others: somebody of the pool takes new flows who can take over b's. */
 static uint32_t flags_of(const struct world_service *s, const struct world_pool *p,
 			 const struct world_backend *b, bool others)
 {
@@ -67,7 +67,8 @@ static int take_pool(struct draft *d, const struct world_service *s, struct worl
 {
 	struct id_key key = {.service = s->cfg->name, .name = p->cfg->name};
 	int object = ids_take(&d->planner->ids, ID_POOL, &key), err = 0;
-	bool v4 = pool_takes_new(s, p, 4), v6 = pool_takes_new(s, p, 6);
+	bool crosses = forward_crosses(s->cfg->forward);
+	bool v4 = pool_takes_new(s, p, crosses ? 0 : 4), v6 = pool_takes_new(s, p, crosses ? 0 : 6);
 
 	if (object < 0)
 		return draft_full(d, "pools", d->geometry->pools);

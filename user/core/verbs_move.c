@@ -33,6 +33,8 @@ void service_release(struct world_service *s, const uint16_t *share, uint64_t no
 /* A family that clients can come by, and that live can serve now. */
 static bool needs_family(const struct world_service *s, int family)
 {
+	if (forward_crosses(s->cfg->forward))
+		return false;
 	for (size_t i = 0; i < s->cfg->n_listen; i++) {
 		const struct cfg_listener *l = &s->cfg->listen[i];
 

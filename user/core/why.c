@@ -32,11 +32,12 @@ static void why_backend(const struct world_service *s, const struct world_pool *
 			 health_state_words[b->health.state],
 			 b->health.last_error[0] ? ", last error: " : "", b->health.last_error);
 	if (now.mac && !strcmp(now.mac, "unresolved"))
-		json_say(list,
-			 "%s: its next hop answers no neighbour request yet; the host's "
-			 "stack carries its packets",
-			 at);
-	if (now.half_open >= 3 && !now.row.replies && b->health.state == HEALTH_UP)
+		json_say(list, "%s: its next hop answers no neighbour request yet; %s", at,
+			 forward_is_one_way(s->cfg->forward)
+				 ? "in XDP its packets are dropped"
+				 : "the host's stack carries its packets");
+	if (!forward_is_one_way(s->cfg->forward) && now.half_open >= 3 && !now.row.replies &&
+	    b->health.state == HEALTH_UP)
 		json_say(list,
 			 "%s: %llu half-open flows and never a packet back while the probe "
 			 "is up: replies bypass this node (its default route must lead here)",

@@ -95,7 +95,7 @@ static uint16_t take_source(struct datapath *dp, const struct zdd_addr *addr)
 }
 
 static struct zdd_hop hop_of(struct datapath *dp, const struct net *net,
-			     const struct net_path *path)
+			     const struct net_path *path, const struct zdd_addr *backend)
 {
 	const struct net_link *link = net_link(net, path->ifindex);
 	struct zdd_hop hop = {
@@ -104,6 +104,8 @@ static struct zdd_hop hop_of(struct datapath *dp, const struct net *net,
 	hop.source = take_source(dp, &path->source);
 	if (path->local)
 		hop.flags |= ZDD_H_LOCAL;
+	if (!zdd_addr_eq(&path->next_hop, backend))
+		hop.flags |= ZDD_H_GATEWAY;
 	if (path->resolved)
 		hop.flags |= ZDD_H_RESOLVED;
 	if (link && link->takes_redirects)
@@ -139,7 +141,7 @@ static void resolve(struct datapath *dp, struct zdd_backend *b, const struct net
 			point_at(dp, b, 0);
 		return;
 	}
-	hop = hop_of(dp, net, &path);
+	hop = hop_of(dp, net, &path, &b->addr);
 	if (!b->hop || !same_hop(&hop, &dp->memory.hops[b->hop]))
 		point_at(dp, b, (uint16_t)take_hop(dp, &hop));
 	if (!path.local && !path.resolved)

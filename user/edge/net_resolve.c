@@ -16,6 +16,7 @@ struct route {
 	struct zdd_addr gateway;
 	bool has_gateway;
 	struct zdd_addr source; /* all zero: not told */
+	uint32_t mtu;           /* of the route itself, 0: the device's */
 };
 
 static int family_of(const struct zdd_addr *addr)
@@ -54,6 +55,17 @@ static void read_via(const struct nlattr *attr, struct route *r)
 	r->has_gateway = true;
 }
 
+static void read_metrics(const struct nlattr *metrics, struct route *r)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, metrics)
+	{
+		if (mnl_attr_get_type(attr) == RTAX_MTU)
+			r->mtu = mnl_attr_get_u32(attr);
+	}
+}
+
 static int read_route(const struct nlmsghdr *message, void *context)
 {
 	const struct rtmsg *info = mnl_nlmsg_get_payload(message);
@@ -71,6 +83,8 @@ static int read_route(const struct nlmsghdr *message, void *context)
 		}
 		if (mnl_attr_get_type(attr) == RTA_PREFSRC)
 			r->source = net_addr_of(attr, info->rtm_family);
+		if (mnl_attr_get_type(attr) == RTA_METRICS)
+			read_metrics(attr, r);
 		if (mnl_attr_get_type(attr) == RTA_VIA)
 			read_via(attr, r);
 	}
@@ -124,6 +138,8 @@ int net_resolve(const struct net *net, const struct zdd_addr *addr, struct net_p
 	path.source = route.source;
 	path.local = route.type == RTN_LOCAL;
 	follow_device(net, route.ifindex, &path);
+	if (route.mtu && route.mtu < path.mtu)
+		path.mtu = (uint16_t)route.mtu;
 	neighbour = path.local ? NULL : net_neighbour(net, route.ifindex, &path.next_hop);
 	if (neighbour && neighbour->valid) {
 		memcpy(path.dmac, neighbour->mac, sizeof(path.dmac));
