@@ -6,16 +6,34 @@
 #include "frame.h"
 #include "route.h"
 
-/* A frame of a local stack (veth) carries only the pseudo-header's sum: compute the rest here, as
- * hardware would have. By itself, because its loop is long for the verifier. */
-ZDD_RARE int xdp_complete(struct xdp_md *ctx, __u32 l4, __u32 check, __u32 length)
+/* Folded. By itself, because its loop is long for the verifier. */
+ZDD_RARE int xdp_sum(struct xdp_md *ctx, __u32 l4, __u32 length)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 
-	count_note(ZDD_N_CSUM_COMPLETED);
-	return complete_check(data, end, l4, check, length);
+	return csum_fold(sum_segment(data + bounded(l4), end, length));
 }
 
+ZDD_INLINE int xdp_complete(struct xdp_md *ctx, const struct zdd_packet *p)
+{
+	__u32 sum = xdp_sum(ctx, p->l4, p->segment);
+
+	count_note(ZDD_N_CSUM_COMPLETED);
+	return write_whole((__u8 *)(long)ctx->data, (__u8 *)(long)ctx->data_end, check_offset(p),
+			   sum);
+}
+
+ZDD_INLINE int xdp_is_whole(struct xdp_md *ctx, const struct zdd_packet *p)
+{
+	__u32 sum = xdp_sum(ctx, p->l4, p->segment);
+
+	return is_whole_too((__u8 *)(long)ctx->data, (__u8 *)(long)ctx->data_end, check_offset(p),
+			    sum);
+}
+
+/* A frame of a local stack (veth) carries only the pseudo-header's sum: native XDP computes the
+ * rest, as hardware would have. Generic XDP leaves it: the socket buffer still says that the rest is
+ * to be added, and whoever adds it starts from the field. */
 ZDD_INLINE int xdp_rewrite(struct xdp_md *ctx, const struct zdd_packet *p, const struct zdd_out *o,
 			   int decrement)
 {
@@ -25,11 +43,13 @@ ZDD_INLINE int xdp_rewrite(struct xdp_md *ctx, const struct zdd_packet *p, const
 				.source = o->action == ACT_TO_CLIENT,
 				.decrement = decrement};
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
-	int partial = is_partial(data, end, p);
+	int partial = is_partial(data, end, p), left = unlikely(partial) && is_generic(p->ifindex);
 
+	if (left)
+		partial = !xdp_is_whole(ctx, p);
 	if (write_rewrite(data, end, p, &r, partial ? CSUM_PARTIAL : CSUM_WHOLE))
 		return -1;
-	return partial ? xdp_complete(ctx, p->l4, check_offset(p), p->segment) : 0;
+	return partial && !left ? xdp_complete(ctx, p) : 0;
 }
 
 /* Ethernet header for the next hop, with its tag or without, `grow` bytes before the packet, of
@@ -68,7 +88,12 @@ ZDD_INLINE int xdp_send(struct xdp_md *ctx, const struct zdd_packet *p, struct z
 	if (o->action == ACT_TO_BACKEND)
 		route_to_backend(o, 1, &r);
 	else
-		route_to_client(ctx, p, o, ctx->ingress_ifindex, &r);
+		route_to_client(ctx, p, o, p->ifindex, &r);
+	route_check(ctx, p, &r);
+	if (r.exit == EXIT_STACK && o->action == ACT_TO_CLIENT) {
+		end_later(p, o);
+		return XDP_PASS;
+	}
 	if (r.exit == EXIT_LOST)
 		return xdp_drop(o, ZDD_V_NO_LINK);
 	if (r.exit != EXIT_STACK && p->ttl <= 1)

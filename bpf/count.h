@@ -77,4 +77,15 @@ ZDD_INLINE void count_reply(const struct zdd_packet *p, __u16 backend, int close
 	b->closed += closed;
 }
 
+/* It comes by once more. */
+ZDD_INLINE void uncount_reply(const struct zdd_packet *p, __u16 backend)
+{
+	struct zdd_backend_row *b = AT(backend_rows, CPU() * geometry.backends + backend);
+
+	if (!b || backend == ZDD_NONE)
+		return;
+	b->replies--;
+	b->reply_bytes -= p->payload;
+}
+
 #endif

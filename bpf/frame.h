@@ -162,15 +162,24 @@ ZDD_INLINE __u64 sum_segment(const __u8 *l4, const __u8 *end, __u32 length)
 
 /* After write_rewrite(CSUM_PARTIAL): the field holds the new pseudo-header's sum, so the fold of
  * the whole segment, that field included, is what the complete checksum complements. */
-ZDD_INLINE int complete_check(__u8 *data, const __u8 *end, __u32 l4, __u32 check, __u32 length)
+ZDD_INLINE int write_whole(__u8 *data, const __u8 *end, __u32 check, __u32 sum)
 {
-	__u8 *segment = data + bounded(l4), *at = data + bounded(check);
-	__u16 whole = ~csum_fold(sum_segment(segment, end, length));
+	__u8 *at = data + bounded(check);
+	__u16 whole = ~csum_fold(sum);
 
 	if (at + 2 > end)
 		return -1;
 	((be16_at *)at)->v = whole ? whole : 0xffff;
 	return 0;
+}
+
+/* Whether the field, which looks partial, is a complete checksum by chance (1 in 65536): then the
+ * sum of all that it covers is ones. sum is the segment's, the field included. */
+ZDD_INLINE int is_whole_too(const __u8 *data, const __u8 *end, __u32 check, __u32 sum)
+{
+	const __u8 *at = data + bounded(check);
+
+	return at + 2 <= end && csum_fold((__u64)sum + ((const be16_at *)at)->v) == 0xffff;
 }
 
 ZDD_INLINE void write_macs(__u8 *data, const __u8 *dmac, const __u8 *smac)

@@ -21,7 +21,10 @@ struct zdd_out {
 	__u32 action;  /* enum zdd_action */
 	__u32 verdict; /* enum zdd_verdict */
 	__be16 port, other;
-	__u16 hop;  /* TO_BACKEND */
+	union {
+		__u16 hop;     /* TO_BACKEND */
+		__u16 backend; /* TO_CLIENT: whose answer was counted, or ZDD_NONE */
+	};
 	__u16 link; /* TO_CLIENT, with mac and vlan */
 	__u16 vlan;
 	__u8 mac[6];

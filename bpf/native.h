@@ -58,4 +58,16 @@ NATIVE inline long bpf_fib_lookup(void *ctx, struct bpf_fib_lookup *f, int size,
 	return native_fib ? native_fib(f) : BPF_FIB_LKUP_RET_NOT_FWDED;
 }
 
+/* The device that the frame is too large for; 0: none. */
+NATIVE __u32 native_too_large;
+
+NATIVE inline long bpf_check_mtu(void *ctx, __u32 ifindex, __u32 *mtu, __s32 more, __u64 flags)
+{
+	(void)ctx;
+	(void)mtu;
+	(void)more;
+	(void)flags;
+	return native_too_large == ifindex ? BPF_MTU_CHK_RET_FRAG_NEEDED : 0;
+}
+
 #endif

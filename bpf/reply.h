@@ -39,6 +39,7 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 	count_reply(&j->p, hit->owner.backend, !!(bits & (ZDD_F_RST | ZDD_F_FIN_S) & ~state));
 	end_client(j, ZDD_V_REPLY, hit->owner.listener);
 	o->other = state & ZDD_F_ALIAS ? f->other : 0;
+	o->backend = hit->owner.backend;
 	o->link = f->link;
 	o->vlan = f->vlan;
 	__builtin_memcpy(o->mac, f->mac, 6);
@@ -113,6 +114,16 @@ ZDD_INLINE void reply(struct zdd_job *j)
 	memo_way_out(&known, &j->out);
 	reply_remembered(j, &known);
 	end_client(j, ZDD_V_REPLY_STATELESS, known.listener);
+	j->out.backend = ZDD_NONE;
+}
+
+/* XDP cannot send it on: the host's stack routes it as the backend wrote it (with the listener's
+ * address, which is this host's, it would be a martian), and the tc program on its way out takes it
+ * for a reply once more. */
+ZDD_INLINE void end_later(const struct zdd_packet *p, struct zdd_out *o)
+{
+	uncount_reply(p, o->backend);
+	end_pass(o, ZDD_V_REPLY_LATER);
 }
 
 #endif

@@ -18,6 +18,7 @@ struct zdd_route {
 	__u32 ifindex;
 	__u16 vlan;
 	__u8 dmac[6], smac[6];
+	__u32 native; /* the device takes frames from native XDP */
 };
 
 ZDD_INLINE void route_to_backend(const struct zdd_out *o, int xdp, struct zdd_route *r)
@@ -25,9 +26,10 @@ ZDD_INLINE void route_to_backend(const struct zdd_out *o, int xdp, struct zdd_ro
 	const struct zdd_hop *h = AT(hops, o->hop);
 
 	r->exit = EXIT_STACK;
-	if (!h || !h->ifindex || h->flags & ZDD_H_LOCAL || (xdp && !(h->flags & ZDD_H_XDP)))
+	if (!h || !h->ifindex || h->flags & ZDD_H_LOCAL)
 		return;
 	r->ifindex = h->ifindex;
+	r->native = h->flags & ZDD_H_XDP;
 	if (!(h->flags & ZDD_H_RESOLVED)) {
 		if (!xdp)
 			r->exit = EXIT_NEIGH;
@@ -39,11 +41,19 @@ ZDD_INLINE void route_to_backend(const struct zdd_out *o, int xdp, struct zdd_ro
 	__builtin_memcpy(r->smac, h->smac, 6);
 }
 
+ZDD_INLINE const struct zdd_link *link_at(__u16 slot)
+{
+	const struct zdd_link *l = slot == ZDD_NONE ? 0 : AT(links, slot);
+
+	return l && l->ifindex ? l : 0;
+}
+
 /* Without a flow nobody remembers the client's way: ask the kernel's routes. Rare, 100 ns. */
 static __attribute__((noinline)) int route_by_fib(void *ctx, const struct zdd_packet *p,
 						  __u32 ifindex, struct zdd_route *r)
 {
 	struct bpf_fib_lookup f = {.ifindex = ifindex, .l4_protocol = p->proto};
+	const struct zdd_link *l;
 
 	if (p->v6) {
 		f.family = 10; /* AF_INET6 */
@@ -57,8 +67,10 @@ static __attribute__((noinline)) int route_by_fib(void *ctx, const struct zdd_pa
 	r->exit = EXIT_LOST;
 	if (bpf_fib_lookup(ctx, &f, sizeof(f), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return -1;
+	l = link_at(link_of(f.ifindex));
 	r->exit = EXIT_REDIRECT;
 	r->ifindex = f.ifindex;
+	r->native = !l || l->flags & ZDD_H_XDP;
 	__builtin_memcpy(r->dmac, f.dmac, 6);
 	__builtin_memcpy(r->smac, f.smac, 6);
 	return 0;
@@ -67,17 +79,47 @@ static __attribute__((noinline)) int route_by_fib(void *ctx, const struct zdd_pa
 ZDD_INLINE void route_to_client(void *ctx, const struct zdd_packet *p, const struct zdd_out *o,
 				__u32 ifindex, struct zdd_route *r)
 {
-	const struct zdd_link *l = o->link == ZDD_NONE ? 0 : AT(links, o->link);
+	const struct zdd_link *l = link_at(o->link);
 
-	if (!l || !l->ifindex) {
+	if (!l) {
 		route_by_fib(ctx, p, ifindex, r);
 		return;
 	}
 	r->exit = EXIT_REDIRECT;
 	r->ifindex = l->ifindex;
+	r->native = l->flags & ZDD_H_XDP;
 	r->vlan = o->vlan;
 	__builtin_memcpy(r->dmac, o->mac, 6);
 	__builtin_memcpy(r->smac, l->mac, 6);
+}
+
+enum { USUAL_FRAME = 1518 }; /* with a tag; what is larger is asked about */
+
+/* Whether the way into the program is generic XDP. */
+ZDD_INLINE int is_generic(__u32 ifindex)
+{
+	const struct zdd_link *l = link_at(link_of(ifindex));
+
+	return l && l->flags & ZDD_H_GENERIC;
+}
+
+/* Generic XDP sends to any device, and the kernel drops what exceeds its MTU: super-packets. */
+ZDD_RARE int route_takes(struct xdp_md *ctx, __u32 from, __u32 to, __u32 native)
+{
+	__u32 mtu = 0;
+
+	if (!native && !is_generic(from))
+		return 0;
+	return bpf_check_mtu(ctx, to, &mtu, 0, 0) == 0;
+}
+
+/* In XDP a redirect that fails is a packet lost without a word: what would be goes by the stack. */
+ZDD_INLINE void route_check(struct xdp_md *ctx, const struct zdd_packet *p, struct zdd_route *r)
+{
+	if (r->exit != EXIT_REDIRECT || (likely(r->native) && likely(p->frame <= USUAL_FRAME)))
+		return;
+	if (!route_takes(ctx, p->ifindex, r->ifindex, r->native))
+		r->exit = EXIT_STACK;
 }
 
 #endif

@@ -184,6 +184,7 @@ enum zdd_hop_flag {
 	ZDD_H_XDP = 4,      /* the device takes XDP redirects */
 	ZDD_H_PEER = 8,     /* veth into a container: tc redirect_peer */
 	ZDD_H_GATEWAY = 16, /* the MAC is a router's, not the backend's */
+	ZDD_H_GENERIC = 32, /* of a link: its XDP is the stack's (generic), on socket buffers */
 };
 
 /* Immutable once a backend points at it. Hop 0 is "let the stack route it". */
@@ -204,7 +205,7 @@ struct zdd_hop {
 /* An interface that zdd is attached to; replies leave through it to the client's MAC as learned. */
 struct zdd_link {
 	__u32 ifindex; /* 0: free */
-	__u16 flags;   /* ZDD_H_XDP: takes XDP redirects */
+	__u16 flags;   /* ZDD_H_XDP: takes XDP redirects; ZDD_H_GENERIC */
 	__u8 mac[6];
 	__u32 spare;
 };

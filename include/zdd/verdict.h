@@ -36,7 +36,8 @@
 	V(TOO_BIG, too_big, SEND, 1, "does not fit the way to the backend, the client was told so")    \
 	V(TOO_BIG_UNTOLD, too_big_untold, DROP, 0, "does not fit, nor may it be answered, dropped")    \
 	V(NO_LINK, no_link, DROP, 0, "the client's interface is not known any more, dropped")          \
-	V(NO_PLAN, no_plan, PASS, 0, "no plan is published yet, passed untouched")
+	V(NO_PLAN, no_plan, PASS, 0, "no plan is published yet, passed untouched")                     \
+	V(REPLY_LATER, reply_later, PASS, 1, "an answer left to the host's stack: rewritten on its way out")
 /* clang-format on */
 
 enum zdd_verdict {
@@ -49,7 +50,7 @@ enum zdd_verdict {
 /* Counted beside the verdict, when it happened on the way. N(symbol, name, expected, sentence) */
 /* clang-format off */
 #define ZDD_NOTES(N)                                                                               \
-	N(VIA_STACK, via_stack, 1, "next hop unresolved or local: the host's stack carries it on")     \
+	N(VIA_STACK, via_stack, 1, "no redirect gets there (local, unresolved, too large): the stack carries it")     \
 	N(CSUM_COMPLETED, csum_completed, 1, "a partial checksum was computed whole (XDP)")            \
 	N(PORT_REWRITTEN, port_rewritten, 1, "the client's port was taken at the backend: rewritten")  \
 	N(FLOW_RACE, flow_race, 1, "the flow was opened by another CPU at the same moment")            \

@@ -69,7 +69,8 @@ static bool rewrite_one(const struct zdd_job *j, unsigned control, uint8_t *at, 
 
 	must_hold(!write_rewrite(at, at + n, &j->p, &r, partial ? CSUM_PARTIAL : CSUM_WHOLE));
 	if (partial)
-		must_hold(!complete_check(at, at + n, j->p.l4, check_offset(&j->p), j->p.segment));
+		must_hold(!write_whole(at, at + n, check_offset(&j->p),
+				       csum_fold(sum_segment(at + j->p.l4, at + n, j->p.segment))));
 	return partial;
 }
 

@@ -29,13 +29,15 @@ struct step {
 	const char *notes; /* counted beside the verdict, divided by blanks, in the list's order */
 	enum via via;
 	enum road road;
-	uint16_t told;    /* too big: the MTU that the sender is told */
-	bool alias;       /* the client's port is another one at the backend, the same each time */
-	bool port_back;   /* an answer to it, which gets the client's own port again */
-	uint16_t tag;     /* on the frame that leaves (XDP; in tc it lies beside) */
-	bool egress;      /* seen on its way out */
-	bool zero_sum;    /* its UDP checksum comes out as 0 */
-	uint16_t keep_to; /* the step is done for each length from as.keep to this, afresh */
+	uint16_t told;  /* too big: the MTU that the sender is told */
+	bool alias;     /* the client's port is another one at the backend, the same each time */
+	bool port_back; /* an answer to it, which gets the client's own port again */
+	uint16_t tag;   /* on the frame that leaves (XDP; in tc it lies beside) */
+	bool egress;    /* seen on its way out */
+	bool zero_sum;  /* its UDP checksum comes out as 0 */
+	bool looks_partial; /* its whole checksum is the pseudo-header's sum by chance */
+	bool stays;         /* its checksum, when partial, is left so */
+	uint16_t keep_to;   /* the step is done for each length from as.keep to this, afresh */
 	void (*before)(struct site *, const struct end *chosen);
 };
 

@@ -61,6 +61,23 @@ static void no_link(struct site *s, const struct end *chosen)
 	s->memory->links[zdd_link_slot(1)].ifindex = 0;
 }
 
+static void link_flags(struct site *s, uint16_t flags)
+{
+	s->memory->links[zdd_link_slot(1)].flags = flags;
+}
+
+static void link_takes_none(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	link_flags(s, 0);
+}
+
+static void generic(struct site *s, const struct end *chosen)
+{
+	no_xdp(s, chosen);
+	link_flags(s, ZDD_H_GENERIC);
+}
+
 #define STACK .notes = "via_stack", .via = VIA_STACK
 
 static const struct step xdp_to_stack[] = {
@@ -68,7 +85,34 @@ static const struct step xdp_to_stack[] = {
 	{C4, {.flags = SYN, .seq = 1000, .vlan = {9}, .ttl = 1}, "forwarded", WEB_B, STACK},
 	{C4, A_SYN, "forwarded", WEB_B, .before = no_xdp, STACK},
 	{C4, A_SYN, "forwarded", WEB_B, .before = on_this_host, STACK},
+	{C4, {.flags = ACK, .seq = 1001, .data = 1600}, "forwarded", WEB_B, STACK},
 	{C4, A_SYN, "forwarded", WEB_B, .before = no_hop, STACK},
+};
+
+/* An answer that XDP cannot send on: untouched into the stack, rewritten on its way out. */
+static const struct step xdp_reply_to_stack[] = {
+	{C4, A_SYN, "new", WEB_B},
+	{BACK, A_SYNACK, "reply", .source = WEB},
+	{C4, {.flags = ACK, .seq = 1001, .ack = 5001}, "forwarded", WEB_B},
+	{BACK, {.flags = ACK, .seq = 5001}, "reply_later", .before = link_takes_none},
+	{BACK,
+	 {.flags = ACK, .seq = 5001},
+	 "reply",
+	 .source = WEB,
+	 .egress = true,
+	 .via = VIA_STACK},
+	{BACK, {.flags = ACK, .seq = 5001, .ttl = 1}, "reply_later"},
+};
+
+/* The socket buffer knows which checksum is partial, and which only looks so. */
+#define PARTIAL .check = CHECK_PARTIAL, .data = 40
+static const struct step generic_xdp[] = {
+	{C4, A_SYN, "new", WEB_B, .before = generic},
+	{BACK, A_SYNACK, "reply", .source = WEB},
+	{C4, {.flags = ACK, .seq = 1001, PARTIAL}, "forwarded", WEB_B, .stays = true},
+	{BACK, {.flags = ACK, .seq = 5001, PARTIAL}, "reply", .source = WEB, .stays = true},
+	{C4, {.flags = ACK, .seq = 1001, .data = 40}, "forwarded", WEB_B, .looks_partial = true},
+	{C4, {.flags = ACK, .seq = 1001, .data = 1600}, "forwarded", WEB_B, STACK},
 };
 
 static const struct step tc_ways[] = {
@@ -146,6 +190,8 @@ static const struct step going_out[] = {
 
 static const struct packet_case cases[] = {
 	{"way: left to the host, XDP", STEPS(xdp_to_stack), HOOK_XDP},
+	{"way: answers left to the host, XDP", STEPS(xdp_reply_to_stack), HOOK_XDP},
+	{"way: generic XDP", STEPS(generic_xdp), HOOK_XDP},
 	{"way: hops of all kinds, tc", STEPS(tc_ways), HOOK_TC},
 	{"way: next hop behind a tag", STEPS(hop_with_tag)},
 	{"way: TTL and hop limit", STEPS(ttl)},

@@ -12,7 +12,7 @@
 
 #include "engine.h"
 
-enum { AF_V6 = 10, OUT_IFINDEX = 2 };
+enum { AF_V6 = 10, OUT_IFINDEX = 2, OUT_MTU = 1500 };
 
 static int fib_answer(struct bpf_fib_lookup *f)
 {
@@ -38,6 +38,13 @@ static enum ran_code refuse(struct pass *x, enum zdd_verdict verdict)
 	return RAN_DROPPED;
 }
 
+static __u16 native_sum(const struct pass *x)
+{
+	const struct zdd_packet *p = &x->j->p;
+
+	return csum_fold(sum_segment(x->f->bytes + p->l4, x->f->bytes + x->f->len, p->segment));
+}
+
 static int rewrite(struct pass *x, int decrement)
 {
 	const struct zdd_packet *p = &x->j->p;
@@ -49,13 +56,16 @@ static int rewrite(struct pass *x, int decrement)
 				.decrement = decrement};
 	__u8 *data = x->f->bytes, *end = data + x->f->len;
 	int partial = x->hook == HOOK_XDP && is_partial(data, end, p);
+	int left = partial && is_generic(p->ifindex);
 
+	if (left)
+		partial = !is_whole_too(data, end, check_offset(p), native_sum(x));
 	if (write_rewrite(data, end, p, &r, partial ? CSUM_PARTIAL : CSUM_WHOLE))
 		return -1;
-	if (!partial)
+	if (!partial || left)
 		return 0;
 	count_note(ZDD_N_CSUM_COMPLETED);
-	return complete_check(data, end, p->l4, check_offset(p), p->segment);
+	return write_whole(data, end, check_offset(p), native_sum(x));
 }
 
 /* In tc the tag lies beside the frame, where BPF_PROG_TEST_RUN does not show it. */
@@ -94,6 +104,12 @@ static enum ran_code send_on(struct pass *x)
 	struct zdd_route r = {};
 
 	find_route(x, &r);
+	if (x->hook == HOOK_XDP)
+		route_check(0, &x->j->p, &r);
+	if (x->hook == HOOK_XDP && r.exit == EXIT_STACK && x->j->out.action == ACT_TO_CLIENT) {
+		end_later(&x->j->p, &x->j->out);
+		return RAN_PASSED;
+	}
 	if (r.exit == EXIT_LOST)
 		return refuse(x, ZDD_V_NO_LINK);
 	if (r.exit != EXIT_STACK && x->j->p.ttl <= 1)
@@ -204,6 +220,7 @@ static int native_run(struct engine *e, bool egress, const struct frame *in, str
 
 	native_use(&e->memory);
 	native_fib = fib_answer;
+	native_too_large = in->len > ETH_HEADER + OUT_MTU ? OUT_IFINDEX : 0;
 	out->out = *in;
 	job_start(&j);
 	j.p.frame = in->len;
