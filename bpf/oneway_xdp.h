@@ -62,7 +62,7 @@ ZDD_INLINE int xdp_make_whole(struct xdp_md *ctx, const struct zdd_packet *p)
 
 	if (!is_partial(data, end, p))
 		return 0;
-	return xdp_complete(ctx, p->l4, check_offset(p), p->segment);
+	return xdp_complete(ctx, p);
 }
 
 ZDD_RARE int xdp_one_way(struct xdp_md *ctx, struct zdd_job *j)
@@ -75,6 +75,8 @@ ZDD_RARE int xdp_one_way(struct xdp_md *ctx, struct zdd_job *j)
 	if (!j)
 		return XDP_DROP;
 	route_to_backend(&j->out, 1, &r);
+	if (!r.native)
+		r.exit = EXIT_STACK;
 	fault = one_way_check(j, &r, packet_length(&j->p), &t, &mtu);
 	if (fault == ZDD_V_TOO_BIG)
 		return xdp_too_big(ctx, j, mtu);

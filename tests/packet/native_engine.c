@@ -153,7 +153,7 @@ static int make_whole(struct pass *x)
 	if (x->hook != HOOK_XDP || !is_partial(data, end, p))
 		return 0;
 	count_note(ZDD_N_CSUM_COMPLETED);
-	return complete_check(data, end, p->l4, check_offset(p), p->segment);
+	return write_whole(data, end, check_offset(p), native_sum(x));
 }
 
 /* Where the neighbour is the kernel's to find, it writes the MAC addresses too. */
@@ -184,6 +184,8 @@ static enum ran_code one_way(struct pass *x)
 	__u16 mtu = 0;
 
 	find_route(x, &r);
+	if (x->hook == HOOK_XDP && !r.native)
+		r.exit = EXIT_STACK;
 	fault = one_way_check(x->j, &r, packet_length(&x->j->p), &t, &mtu);
 	if (fault == ZDD_V_TOO_BIG)
 		return too_big(x, mtu);

@@ -65,13 +65,15 @@ static const struct bad_row top_rows[] = {
 	BAD("interfaces: [{attach: tc}]\n",
 	    "1:14: interfaces[0]: 'name' is missing; expected an interface name"),
 	BAD("interfaces: [{name: eth0, attach: xpd}]\n",
-	    "1:35: interfaces[0].attach: 'xpd': expected auto, xdp or tc; did you mean "
+	    "1:35: interfaces[0].attach: 'xpd': expected auto, xdp, xdp-generic or tc; did you mean "
 	    "'xdp'?"),
-	BAD("interfaces: [{name: eth0, attach: xdp-generic}]\n",
-	    "1:35: interfaces[0].attach: 'xdp-generic': not yet supported"),
 	BAD("interfaces: [{name: \"..\"}]\n",
 	    "1:21: interfaces[0].name: '..': expected an interface name without '/', ':' "
 	    "or spaces"),
+	BAD("interfaces: [{name: eth0, attach: xdp-generic}]\nservices:\n  web:\n"
+	    "    listen: [\"203.0.113.10:80/tcp\"]\n    forward: dsr\n"
+	    "    pools: {b: [\"10.0.0.1:80\"]}\n",
+	    "1:14: interfaces[0]: 'eth0': expected auto, xdp or tc, since web forwards by dsr"),
 	BAD(HEAD "metrics: localhost:9177\n",
 	    "2:10: metrics: 'localhost:9177': expected address:port, such as "
 	    "127.0.0.1:9177"),

@@ -56,6 +56,21 @@ TEST(who_takes_no_redirects_is_found_out_later)
 	CHECK_STR(w[2].why, "native XDP, but eth1 takes no XDP redirects");
 }
 
+TEST(generic_is_for_those_who_ask)
+{
+	struct way w[] = {way("eth0", "", ATTACH_GENERIC), way("eth1", "", ATTACH_AUTO),
+			  way("b1", "veth", ATTACH_AUTO), way("lo", "loopback", ATTACH_GENERIC)};
+
+	for (int i = 0; i < 4; i++)
+		w[i].known = true;
+	ways_choose(w, 4);
+	CHECK(w[0].xdp && w[0].generic && !w[1].xdp && !w[2].xdp && !w[3].xdp);
+	CHECK_STR(w[0].why, "generic XDP, asked for: slower than tc");
+	CHECK_STR(w[3].why, "loopback has no XDP of its own");
+	for (int i = 1; i < 4; i++)
+		CHECK(!w[i].generic || !w[i].xdp);
+}
+
 TEST(a_failure_takes_the_others_along)
 {
 	struct way w[] = {way("eth0", "", ATTACH_AUTO), way("eth1", "", ATTACH_AUTO)};

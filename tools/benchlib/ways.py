@@ -97,10 +97,10 @@ class Zdd(Way):
     def __init__(self, name, attach):
         super().__init__(name)
         self.attach = attach
-        self.arrives_as = attach
+        self.arrives_as = "xdp" if attach == "xdp" else "tc"
 
     def prepare(self):
-        if self.attach == "tc":
+        if self.attach != "xdp":
             self.lab.node.run("ethtool", "-K", "cl", "gro", "on")
         listen = [f"{VIP4}:{PORT}/{protocol}" for protocol in ("tcp", "udp")]
         service = self.lab.service(listen, families=(4,), health={"type": "none"})

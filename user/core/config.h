@@ -16,7 +16,7 @@ enum {
 	CFG_LISTENERS_MAX = 256,  /* per service, listen and preview each */
 };
 
-enum attach_mode { ATTACH_AUTO, ATTACH_XDP, ATTACH_TC };
+enum attach_mode { ATTACH_AUTO, ATTACH_XDP, ATTACH_GENERIC, ATTACH_TC };
 enum forward_mode {
 	FORWARD_NAT,
 	FORWARD_LOCAL,

@@ -346,12 +346,29 @@ static int check_interfaces(struct report *r, const struct node *list, const str
 	return 0;
 }
 
+/* Generic XDP gets super-packets, which a tunnel cannot hold, and whose checksums are not final. */
+static int check_generic(struct report *r, const struct node *list, const struct config *c)
+{
+	for (size_t i = 0; i < c->n_interfaces; i++)
+		for (size_t k = 0; k < c->n_services; k++)
+			if (c->interfaces[i].attach == ATTACH_GENERIC &&
+			    forward_is_one_way(c->services[k].forward))
+				return fail_node(r, list->kids[i],
+						 "'%s': expected auto, xdp or tc, since %s "
+						 "forwards by %s",
+						 c->interfaces[i].name, c->services[k].name,
+						 forward_words[c->services[k].forward]);
+	return 0;
+}
+
 int check_config(struct report *r, const struct node *root, const struct config *c)
 {
 	const struct node *services = tree_get(root, "services");
 	size_t backends = 0;
 	int err = check_interfaces(r, tree_get(root, "interfaces"), c);
 
+	if (!err)
+		err = check_generic(r, tree_get(root, "interfaces"), c);
 	for (size_t i = 0; i < c->n_services; i++)
 		for (size_t j = 0; j < c->services[i].n_pools; j++)
 			backends += c->services[i].pools[j].n_backends;

@@ -6,8 +6,11 @@
 #include "config_schema.h"
 #include "zdd/limits.h"
 
-const char *const attach_words[] = {
-	[ATTACH_AUTO] = "auto", [ATTACH_XDP] = "xdp", [ATTACH_TC] = "tc", NULL};
+const char *const attach_words[] = {[ATTACH_AUTO] = "auto",
+				    [ATTACH_XDP] = "xdp",
+				    [ATTACH_GENERIC] = "xdp-generic",
+				    [ATTACH_TC] = "tc",
+				    NULL};
 const char *const forward_words[] = {
 	[FORWARD_NAT] = "nat",   [FORWARD_LOCAL] = "local", [FORWARD_DSR] = "dsr",
 	[FORWARD_IPIP] = "ipip", [FORWARD_GUE] = "gue",     NULL};
@@ -36,7 +39,6 @@ static const struct {
 	const char *path, *word;
 } not_yet[] = {
 	{"snat", NULL},
-	{"interfaces.*.attach", "xdp-generic"},
 	{"services.*.forward", "snat"},
 	{"services.*.vip", "answer"},
 	{"services.*.health", "grpc"},

@@ -15,6 +15,8 @@
 	  "remove it (ip link set dev IF xdp off) or use `attach: tc` for that interface")         \
 	D(REDIRECTS, "redirects", "every interface towards a backend takes XDP redirects",         \
 	  "for veth load any XDP program on the peer or turn on its GRO; else zddd uses tc there") \
+	D(GENERIC, "xdp_generic", "no interface has generic XDP",                                  \
+	  "use `attach: auto`: native XDP where the driver has it, else tc, which costs less")     \
 	D(OFFLOAD, "offload", "no receive offload hides packets from XDP",                         \
 	  "turn it off: ethtool -K IF lro off, or use `attach: tc`")                               \
 	D(FORWARDING4, "ip_forward", "IPv4 forwarding is on",                                      \

@@ -25,11 +25,15 @@ static void choose_alone(struct way *w)
 
 	if (w->mode == ATTACH_TC)
 		refused = "asked for";
-	else if (w->mode == ATTACH_AUTO && w->kind)
+	else if (w->kind && (w->mode == ATTACH_AUTO || is_loopback(w)))
 		refused = auto_refuses(w->kind);
 	w->xdp = w->kind && !refused && !w->failed;
+	w->generic = w->mode == ATTACH_GENERIC;
 	if (!w->failed)
-		snprintf(w->why, sizeof(w->why), "%s", refused ? refused : "native XDP");
+		snprintf(w->why, sizeof(w->why), "%s",
+			 refused      ? refused
+			 : w->generic ? "generic XDP, asked for: slower than tc"
+				      : "native XDP");
 }
 
 /* What is reached through the loopback is reached through the stack anyway. */
@@ -67,6 +71,6 @@ void ways_choose(struct way *list, size_t n)
 	hindrance = find_hindrance(list, n);
 	tc = hindrance && !hindrance->xdp;
 	for (size_t i = 0; hindrance && i < n; i++)
-		if (list[i].xdp)
+		if (list[i].xdp && !list[i].generic)
 			choose_together(&list[i], hindrance->name, tc);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* XDP or tc, interface by interface. Frames that XDP rewrites leave by a redirect to another
  * interface: where one of them takes none, or has tc, the directions of a flow would be handled at
- * different depths of the stack. So `auto` gives XDP to all of them or to none. Pure. */
+ * different depths of the stack. So `auto` gives XDP to all of them or to none. Generic XDP is only
+ * for those who ask for it: it sends to any interface, and stands where tc stands. Pure. */
 #ifndef ZDD_WAYS_H
 #define ZDD_WAYS_H
 
@@ -19,6 +20,7 @@ struct way {
 	bool redirected; /* it takes XDP redirects */
 
 	bool xdp;     /* the choice */
+	bool generic; /* with xdp: the stack's, not the driver's */
 	char why[56]; /* it is so, or what is wrong with it */
 };
 

@@ -116,13 +116,22 @@ static void want_to_backends(struct wants *w, const struct datapath *dp, const s
 
 static int set_xdp(struct datapath *dp, uint32_t ifindex, struct way *way)
 {
-	int err = hook_set(dp, HOOK_XDP, ifindex, (int)ifindex);
+	enum hook_kind kind = way->generic ? HOOK_XDP_GENERIC : HOOK_XDP;
+	enum hook_kind other = way->generic ? HOOK_XDP : HOOK_XDP_GENERIC;
+	int err = 0;
 
+	/* The kernel has one of the two at a time: tc stands in between. */
+	if (hook_is_set(dp, other, ifindex))
+		err = hook_set_tc(dp, false, ifindex);
+	hook_drop(dp, other, ifindex);
+	if (!err)
+		err = hook_set(dp, kind, ifindex, (int)ifindex);
 	way->failed = err != 0;
 	if (err == -EBUSY || err == -EEXIST)
 		snprintf(way->why, sizeof(way->why), "another XDP program is there");
 	else if (err)
-		snprintf(way->why, sizeof(way->why), "no native XDP: %.30s", strerror(-err));
+		snprintf(way->why, sizeof(way->why), "no %s XDP: %.30s",
+			 way->generic ? "generic" : "native", strerror(-err));
 	return err;
 }
 
@@ -166,11 +175,13 @@ static int attach_one(struct datapath *dp, const struct want *want, struct way *
 		describe(out, want, "failed", strerror(-err));
 		return err;
 	}
-	if (xdp)
+	if (xdp) {
 		hook_drop_tc(dp, false, ifindex);
-	else
+	} else {
 		hook_drop(dp, HOOK_XDP, ifindex);
-	describe(out, want, xdp ? "xdp" : "tc", way->why);
+		hook_drop(dp, HOOK_XDP_GENERIC, ifindex);
+	}
+	describe(out, want, !xdp ? "tc" : way->generic ? "xdp-generic" : "xdp", way->why);
 	return 0;
 }
 
@@ -184,6 +195,14 @@ static bool is_wanted(const struct wants *w, uint32_t ifindex)
 	return false;
 }
 
+static bool has_generic(const struct datapath *dp, uint32_t ifindex)
+{
+	for (size_t i = 0; i < dp->n_interfaces; i++)
+		if (dp->interfaces[i].ifindex == ifindex)
+			return !strcmp(dp->interfaces[i].mode, "xdp-generic");
+	return false;
+}
+
 static int write_link(struct datapath *dp, const struct net_link *link)
 {
 	struct zdd_link *at = &dp->memory.links[zdd_link_slot(link->ifindex)];
@@ -193,7 +212,8 @@ static int write_link(struct datapath *dp, const struct net_link *link)
 	if (at->ifindex && at->ifindex != link->ifindex)
 		return -ENOSPC;
 	memcpy(at->mac, link->mac, sizeof(at->mac));
-	at->flags = link->takes_redirects ? ZDD_H_XDP : 0;
+	at->flags = (link->takes_redirects ? ZDD_H_XDP : 0) |
+		    (has_generic(dp, link->ifindex) ? ZDD_H_GENERIC : 0);
 	__atomic_store_n(&at->ifindex, link->ifindex, __ATOMIC_RELEASE);
 	return 0;
 }

@@ -24,6 +24,7 @@ static const struct {
 	bool per_interface;
 } kinds[HOOK_KINDS] = {
 	[HOOK_XDP] = {"xdp", BPF_XDP, XDP_FLAGS_DRV_MODE, true},
+	[HOOK_XDP_GENERIC] = {"xdpgeneric", BPF_XDP, XDP_FLAGS_SKB_MODE, true},
 	/* First in the row, as a filter in hardware would be. */
 	[HOOK_TC_IN] = {"in", TCX_INGRESS, TCX_BEFORE, true},
 	[HOOK_TC_OUT] = {"out", TCX_EGRESS, TCX_BEFORE, true},

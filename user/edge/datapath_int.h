@@ -17,7 +17,8 @@ struct zdd_bpf;
 
 enum hook_kind {
 	HOOK_XDP,
-	HOOK_TC_IN, /* tcx links */
+	HOOK_XDP_GENERIC, /* an interface has one of the two */
+	HOOK_TC_IN,       /* tcx links */
 	HOOK_TC_OUT,
 	HOOK_FILTER_IN, /* clsact filters, where the kernel has no tcx; the pin is the program */
 	HOOK_FILTER_OUT,

@@ -172,6 +172,7 @@ int kernel_program(const struct datapath *dp, enum hook_kind kind)
 {
 	const struct bpf_program *const programs[HOOK_KINDS] = {
 		[HOOK_XDP] = dp->bpf->progs.zdd_xdp,
+		[HOOK_XDP_GENERIC] = dp->bpf->progs.zdd_xdp,
 		[HOOK_TC_IN] = dp->bpf->progs.zdd_tc_in,
 		[HOOK_TC_OUT] = dp->bpf->progs.zdd_tc_out,
 		[HOOK_FILTER_IN] = dp->bpf->progs.zdd_tc_in,

@@ -52,7 +52,7 @@ static int arm(const struct move *m, const int programs[HOOK_KINDS], char **erro
 {
 	int xdp = bpf_map__fd(m->new->bpf->maps.before_xdp);
 	int tc = bpf_map__fd(m->new->bpf->maps.before_tc);
-	int err = reach(xdp, 0, programs[HOOK_XDP], -1);
+	int err = reach(xdp, 0, programs[HOOK_XDP], programs[HOOK_XDP_GENERIC]);
 
 	if (!err)
 		err = reach(tc, 0, programs[HOOK_TC_IN], programs[HOOK_FILTER_IN]);

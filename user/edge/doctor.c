@@ -126,6 +126,11 @@ static void see_interfaces(struct visit *v)
 			bad(v, DOCTOR_INTERFACES, "%s is down", v->rows[i].name);
 		if (strstr(v->rows[i].why, "another XDP") || strstr(v->rows[i].why, "other XDP"))
 			bad(v, DOCTOR_OTHER_XDP, "%s: %s", v->rows[i].name, v->rows[i].why);
+		if (!strcmp(v->rows[i].mode, "xdp-generic"))
+			bad(v, DOCTOR_GENERIC,
+			    "%s has generic XDP: some 15 %% dearer than tc for small packets, "
+			    "and large ones (GSO, GRO) go by the stack",
+			    v->rows[i].name);
 		if (link && !strcmp(v->rows[i].mode, "xdp") && !link->takes_redirects)
 			bad(v, DOCTOR_REDIRECTS,
 			    "%s takes no XDP redirects; frames to it go by "

@@ -80,7 +80,8 @@ static const char *interface_trouble(const struct daemon *d, const struct datapa
 		return "waiting for it";
 	for (size_t i = 0; i < c->n_interfaces; i++)
 		if (!strcmp(c->interfaces[i].name, row->name) &&
-		    c->interfaces[i].attach == ATTACH_XDP && strcmp(row->mode, "xdp"))
+		    c->interfaces[i].attach != ATTACH_AUTO &&
+		    strcmp(row->mode, attach_words[c->interfaces[i].attach]))
 			return "tc is used instead of XDP";
 	return strstr(row->why, "another XDP") ? "tc is used instead" : NULL;
 }
