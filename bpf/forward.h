@@ -86,6 +86,26 @@ ZDD_INLINE int must_move(const struct zdd_hit *hit)
 	return !b || b->flags & ZDD_B_GONE || b->incarnation != hit->owner.incarnation;
 }
 
+/* Ends a UDP flow that was silent for longer than its listener allows, whether the daemon has walked
+ * over it or not. A packet that touches it meanwhile keeps it. */
+ZDD_RARE int end_idle(__u32 place, __u32 epoch, __u32 now)
+{
+	struct zdd_flow *f = AT(flow_recs, place);
+	__u64 meta = flow_expired(place, now);
+
+	if (!f || !meta || ZDD_META_EPOCH(meta) != epoch || !flow_seize(f, meta))
+		return 0;
+	flow_abandon(place);
+	return 1;
+}
+
+/* Flows of the last second are not asked about: no listener allows less. */
+ZDD_INLINE int is_over(const struct zdd_hit *hit, __u32 now)
+{
+	return unlikely((__s32)(now - ZDD_META_SEEN(hit->meta)) > (__s32)geometry.hz) &&
+	       end_idle(hit->place, ZDD_META_EPOCH(hit->meta), now);
+}
+
 ZDD_INLINE void forward_udp(struct zdd_job *j)
 {
 	struct zdd_hit hit;
@@ -93,6 +113,8 @@ ZDD_INLINE void forward_udp(struct zdd_job *j)
 
 	key = client_key(j);
 	flow_find(region_udp(), &key, &hit);
+	if (hit.flow && is_over(&hit, j->now))
+		hit.flow = 0;
 	if (hit.flow && !must_move(&hit))
 		return forward_flow(j, &hit, ZDD_V_FORWARDED);
 	if (hit.flow) {

@@ -50,6 +50,28 @@ static const struct step last_one[] = {
 	{.from = "198.51.100.7:40001", .to = DNS, U(.data = 4), "new", DNS_B},
 };
 
+static void silent_50(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	site_age(s, 50);
+}
+
+static void silent_61(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	site_age(s, 61);
+}
+
+/* `idle: {udp: 60s}` holds whether a daemon frees what is over or not. */
+static const struct step idle[] = {
+	{TO(DNS), U(.data = 4), "new", DNS_B},
+	{TO(DNS), U(.data = 4), "forwarded", DNS_B, .before = silent_50},
+	{TO(DNS), U(.data = 4), "new", DNS_B, .before = silent_61},
+	{TO(DNS), U(.data = 4), "forwarded", DNS_B},
+	{BACK(DNS_B), U(.data = 30), "reply", .source = DNS, .before = silent_50},
+	{TO(DNS), U(.data = 4), "forwarded", DNS_B, .before = silent_50},
+};
+
 static const struct step direct[] = {
 	{BACK(DNS_B), U(.data = 30), "direct"},
 	{BACK(DNS_B), U(.data = 30, .fragment = 0x2000), "direct"},
@@ -65,6 +87,7 @@ static const struct packet_case cases[] = {
 	{"udp: checksum comes out as 0", STEPS(zero_checksum)},
 	{"udp: backend down, flow moves", STEPS(moved)},
 	{"udp: the last backend down, flow stays", STEPS(last_one)},
+	{"udp: silent for too long", STEPS(idle)},
 	{"udp: a backend's own traffic", STEPS(direct)},
 };
 
