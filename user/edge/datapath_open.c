@@ -17,6 +17,7 @@
 #include "convert.h"
 #include "datapath_int.h"
 #include "explain.h"
+#include "flows_orphans.h"
 #include "geometry.h"
 #include "zdd.skel.h"
 
@@ -157,9 +158,13 @@ static void take_hooks(struct datapath *dp)
 	hooks_adopt(dp);
 }
 
+enum { ORPHANS_MAX = 64 }; /* a killed daemon leaves one */
+
 static int take_over(struct datapath *dp, char **error)
 {
 	int err = planner_make(&dp->memory, &dp->planner);
+	struct orphan orphans[ORPHANS_MAX];
+	size_t n = dp->adopted ? orphans_find(&dp->memory, orphans, ORPHANS_MAX) : 0;
 
 	if (err == -EPROTO)
 		return explain(error, err, "the running plan under %s is not sound", dp->dir);
@@ -173,6 +178,7 @@ static int take_over(struct datapath *dp, char **error)
 	if (err)
 		return explain(error, err, "taking over the data path: %s", strerror(-err));
 	dp->memory.desk->moving = ZDD_MOVING_NOT; /* a daemon may have died right before this */
+	orphans_free(&dp->memory, orphans, n);
 	hops_adopt(dp);
 	take_hooks(dp);
 	return 0;
