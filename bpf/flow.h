@@ -202,6 +202,24 @@ ZDD_INLINE void flow_abandon(__u32 place)
 		__sync_lock_test_and_set(&b->tag[place % ZDD_FLOW_WAYS], ZDD_TAG_FREE);
 }
 
+/* A packet of a connection that the daemon is ending goes nowhere, so that both ends' numbers stand
+ * still. What it acknowledges is the number that a reset to its sender must bear (RFC 5961 3.2);
+ * also when that is lower than thought: data was lost on its way. */
+ZDD_RARE int end_cut(struct zdd_job *j, __u32 place, __u64 meta, __u32 from_client)
+{
+	struct zdd_hit hit = {.flow = AT(flow_recs, place), .place = place, .meta = meta};
+
+	if (!j || !hit.flow)
+		return 0;
+	if (j->p.tcp_flags & TCP_ACK && from_client)
+		ONCE(hit.flow->server_seq) = j->p.ack;
+	else if (j->p.tcp_flags & TCP_ACK)
+		ONCE(hit.flow->client_seq) = j->p.ack;
+	flow_touch(&hit, 0, j->now);
+	end_drop(&j->out, ZDD_V_CUT);
+	return 0;
+}
+
 /* When a touch comes between, the record stays and expires. */
 ZDD_INLINE void flow_free(const struct zdd_hit *hit)
 {

@@ -66,6 +66,10 @@ ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit, enum 
 	struct zdd_flow *f = hit->flow;
 	__u16 bits = 0;
 
+	if (unlikely(ZDD_META_STATE(hit->meta) & ZDD_F_CUT)) {
+		end_cut(j, hit->place, hit->meta, 1);
+		return;
+	}
 	if (j->p.proto == PROTO_TCP) {
 		bits = tcp_events(&j->p, 1, f->client_seq);
 		advance(&f->client_seq, seq_after(&j->p));

@@ -28,6 +28,10 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 	__u16 state = ZDD_META_STATE(hit->meta), bits = 0;
 	struct zdd_out *o = &j->out;
 
+	if (unlikely(state & ZDD_F_CUT)) {
+		end_cut(j, hit->place, hit->meta, 0);
+		return;
+	}
 	if (j->p.proto == PROTO_TCP && !(state & ZDD_F_ALIAS)) {
 		bits = tcp_events(&j->p, 0, f->server_seq);
 		if (bits & ZDD_F_SYNACK)

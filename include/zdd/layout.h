@@ -258,6 +258,8 @@ enum zdd_flow_state {
 	ZDD_F_ALIAS = 32, /* reverse entry of a flow whose client port was rewritten */
 	ZDD_F_UDP = 64,
 	ZDD_F_CHALLENGED = 128, /* a SYN with another ISN came: ask the half-open table too */
+	ZDD_F_CUT =
+		512, /* the daemon ends it with resets: nothing passes, acks tell exact numbers */
 	ZDD_F_WRITING = 256, /* between two flows: being written or freed by the one who has it */
 };
 
@@ -384,7 +386,7 @@ struct zdd_pool_row {
 	__u64 last_jiffies; /* of the last new flow */
 	__u64 flows_of_generation;
 	__u64 packets, bytes; /* to the backends */
-	__u64 spare;
+	__u64 cut;            /* open connections ended at the deadline of a drain, by the daemon */
 };
 
 /* Element cpu * geometry.backends + backend. */
@@ -393,7 +395,8 @@ struct zdd_backend_row {
 	__u64 packets, bytes; /* to the backend */
 	__u64 replies, reply_bytes;
 	__u64 closed; /* flows seen to end by FIN both ways or RST */
-	__u64 spare[2];
+	__u64 cut;    /* as the pool's */
+	__u64 spare;
 };
 
 /* Names for adoption and for people who look with bpftool. Element: global pool id. */

@@ -25,6 +25,7 @@
 	V(TABLE_FULL, flow_table_full, SEND, 0, "new flow without room, forwarded without state")      \
 	V(SYN_FLOOD, syn_flood, SEND, 0, "more handshakes begin than end: SYN forwarded without state")  \
 	V(FLOW_BUSY, flow_busy, SEND, 1, "two CPUs opened flows at once; this one went by the table")  \
+	V(CUT, cut, DROP, 1, "of a connection that is being cut by resets, dropped")                   \
 	V(STRAY_RST, stray_rst, DROP, 1, "RST that belongs to no flow, dropped")                       \
 	V(NO_BACKEND, no_backend, DROP, 0, "no backend of this family in the chosen pool, dropped")    \
 	V(REVERSE_TAKEN, reverse_taken, DROP, 0, "client port in use at every backend tried, dropped") \
@@ -57,7 +58,8 @@ enum zdd_verdict {
 	N(FLOW_RECLAIMED, flow_reclaimed, 1, "the room of an expired flow was taken for a new one")    \
 	N(FLOW_ADOPTED, flow_adopted, 1, "a connection begun without record proved real and got one")  \
 	N(UDP_MOVED, udp_moved, 1, "a UDP flow moved because its backend is gone")                     \
-	N(SOCKET_MISSING, socket_missing, 0, "mode local: the chosen backend has no listening socket")
+	N(SOCKET_MISSING, socket_missing, 0, "mode local: the chosen backend has no listening socket") \
+	N(FLOW_CUT, flow_cut, 1, "an open connection was cut at the deadline of its drain")
 /* clang-format on */
 
 enum zdd_note {

@@ -53,7 +53,8 @@ struct case_list {
 	size_t n;
 };
 
-extern const struct case_list tcp_cases, udp_cases, wire_cases, way_cases, rare_cases, road_cases;
+extern const struct case_list tcp_cases, udp_cases, wire_cases, way_cases, rare_cases, road_cases,
+	cut_cases;
 
 #define STEPS(array) (array), sizeof(array) / sizeof((array)[0])
 #define CASES(array)                                                                               \

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flows.h"
 #include "site.h"
 
 /* clang-format off */
@@ -224,6 +225,29 @@ void site_fill(const struct site *s)
 		s->memory->flow_recs[i].owner.listener = last;
 	}
 	s->memory->listeners[last].idle = ~0u;
+}
+
+void site_cut(const struct site *s)
+{
+	uint32_t n = ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(&engine_geometry), tag;
+	struct zdd_flow f;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (flow_copy(s->memory, i, &f, &tag) &&
+		    !(ZDD_META_STATE(f.meta) & (ZDD_F_UDP | ZDD_F_ALIAS)))
+			flow_cut(s->memory, i, f.meta, ZDD_META_SEEN(f.meta));
+}
+
+void site_knows(const struct site *s, uint32_t client_seq, uint32_t server_seq)
+{
+	uint32_t n = ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(&engine_geometry), tag;
+	struct zdd_flow f;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (flow_copy(s->memory, i, &f, &tag) && ZDD_META_STATE(f.meta) & ZDD_F_CUT &&
+		    f.client_seq == client_seq && f.server_seq == server_seq)
+			return;
+	must(false, "no flow that is cut expects these numbers", NULL);
 }
 
 void site_clear_flows(const struct site *s)

@@ -31,6 +31,10 @@ struct zdd_hop *site_hop(const struct site *, const struct end *backend);
 void site_age(const struct site *, uint32_t seconds);
 /* Every free place of every table is taken by strangers. */
 void site_fill(const struct site *);
+/* The daemon cuts every TCP flow. */
+void site_cut(const struct site *);
+/* Some flow that is being cut expects these numbers next; else a message and the end. */
+void site_knows(const struct site *, uint32_t client_seq, uint32_t server_seq);
 void site_clear_flows(const struct site *);
 
 /* All hops have this MTU. */

@@ -74,6 +74,27 @@ bool flow_end(const struct zdd_memory *m, uint32_t place, __u64 meta)
 	return true;
 }
 
+bool flow_has_ended(uint16_t state)
+{
+	const uint16_t both = ZDD_F_FIN_C | ZDD_F_FIN_S;
+
+	return state & ZDD_F_RST || (state & both) == both;
+}
+
+__u64 flow_cut(const struct zdd_memory *m, uint32_t place, __u64 meta, uint32_t now)
+{
+	__u64 *at = &m->flow_recs[place].meta, was = meta, next;
+
+	do {
+		if (ZDD_META_EPOCH(was) != ZDD_META_EPOCH(meta))
+			return 0;
+		next = ZDD_META(now, ZDD_META_STATE(was) | ZDD_F_CUT | ZDD_F_RST,
+				ZDD_META_EPOCH(was));
+	} while (!__atomic_compare_exchange_n(at, &was, next, false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_SEQ_CST));
+	return next;
+}
+
 /* ---- where a flow belongs ---- */
 
 struct seat {
@@ -181,6 +202,18 @@ static void touch(struct zdd_flow *f, uint64_t was, uint16_t bits, uint32_t seen
 					      __ATOMIC_SEQ_CST));
 }
 
+void flow_end_alias(const struct zdd_memory *m, const struct zdd_flow *f, uint32_t now)
+{
+	struct zdd_flow alias = *f, found;
+	uint32_t place;
+
+	alias.meta = ZDD_META(0, ZDD_F_ALIAS, 0);
+	alias.port = f->other;
+	place = find(m, FLOWS_HALF, &alias, &found);
+	if (place != NO_PLACE)
+		touch(&m->flow_recs[place], found.meta, ZDD_F_RST, now);
+}
+
 static void advance(uint32_t *known, uint32_t next)
 {
 	if ((int32_t)(next - *known) > 0)
@@ -191,7 +224,7 @@ static void advance(uint32_t *known, uint32_t next)
 static void learn(struct zdd_flow *to, const struct zdd_flow *was, const struct zdd_flow *f)
 {
 	const uint16_t told =
-		ZDD_F_SYNACK | ZDD_F_FIN_C | ZDD_F_FIN_S | ZDD_F_RST | ZDD_F_CHALLENGED;
+		ZDD_F_SYNACK | ZDD_F_FIN_C | ZDD_F_FIN_S | ZDD_F_RST | ZDD_F_CUT | ZDD_F_CHALLENGED;
 	uint16_t bits = ZDD_META_STATE(f->meta) & told;
 
 	if (was->isn != f->isn)

@@ -21,6 +21,13 @@ uint8_t region_proto(enum flow_region);
 bool flow_copy(const struct zdd_memory *, uint32_t place, struct zdd_flow *out, uint32_t *tag);
 /* Ends the flow whose meta was this, unless it changed since: who wins its meta has the place. */
 bool flow_end(const struct zdd_memory *, uint32_t place, __u64 meta);
+/* Marks the flow whose meta was this, and which may have been touched since, as being cut: it is over
+ * from now on, and lets nothing pass. Its meta now, or 0: it is another flow. */
+__u64 flow_cut(const struct zdd_memory *, uint32_t place, __u64 meta, uint32_t now);
+/* The record of f's rewritten port ends with it. */
+void flow_end_alias(const struct zdd_memory *, const struct zdd_flow *f, uint32_t now);
+/* FIN both ways or RST: it lingers for late packets and is open to nobody. */
+bool flow_has_ended(uint16_t state);
 /* Records in a region, ended ones that linger too. */
 uint32_t flows_held(const struct zdd_memory *, enum flow_region);
 /* Enters a flow of other memory with the same objects. A record that is there already learns what

@@ -38,6 +38,7 @@ struct zdd_pool_row rows_pool(const struct zdd_memory *m, uint32_t pool)
 		sum.new_flows += row.new_flows;
 		sum.packets += row.packets;
 		sum.bytes += row.bytes;
+		sum.cut += row.cut;
 		add_stamps(&sum, &row);
 	}
 	return sum;

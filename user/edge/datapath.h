@@ -77,6 +77,9 @@ struct zdd_count_row datapath_counts(const struct datapath *);
 /* How long ago the kernel's clock of the rows (last_jiffies) stood there. */
 uint64_t datapath_age_ms(const struct datapath *, uint64_t jiffies);
 
+/* The kernel's clock, as records have it. */
+uint32_t datapath_jiffies(const struct datapath *);
+
 /* Live flows, newest round. Calls each with the record (a copy) until it returns false. */
 void datapath_each_flow(const struct datapath *,
 			bool (*each)(const struct zdd_flow *, uint8_t proto, uint32_t idle_ms,

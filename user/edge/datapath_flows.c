@@ -90,14 +90,6 @@ static bool is_expired(const struct datapath *dp, const struct zdd_flow *f, uint
 	return silent_for(f, now) > zdd_flow_idle(ZDD_META_STATE(f->meta), idle, dp->geometry.hz);
 }
 
-/* Ended flows linger for late packets and are open to nobody. */
-static bool has_ended(uint16_t state)
-{
-	const uint16_t both = ZDD_F_FIN_C | ZDD_F_FIN_S;
-
-	return state & ZDD_F_RST || (state & both) == both;
-}
-
 static void count(struct tally *t, const struct zdd_flow *f)
 {
 	const uint16_t objects[ID_KINDS] = {[ID_LISTENER] = f->owner.listener,
@@ -107,7 +99,7 @@ static void count(struct tally *t, const struct zdd_flow *f)
 
 	for (int kind = 0; kind < ID_KINDS; kind++) {
 		t->any[kind][objects[kind]]++;
-		if (state & ZDD_F_ALIAS || has_ended(state))
+		if (state & ZDD_F_ALIAS || flow_has_ended(state))
 			continue;
 		if (state & ZDD_F_HALF)
 			t->half[kind][objects[kind]]++;
@@ -175,6 +167,11 @@ void datapath_count_now(struct datapath *dp)
 }
 
 /* ---- looking ---- */
+
+uint32_t datapath_jiffies(const struct datapath *dp)
+{
+	return (uint32_t)kernel_jiffies(dp);
+}
 
 struct flow_counts datapath_backend_flows(const struct datapath *dp, uint16_t backend)
 {
