@@ -78,7 +78,7 @@ CONFIGS = {
     "forward-unknown": (LIVE, LIVE + "    forward: natt\n", "nat"),
     "forward-later": (LIVE, LIVE + "    forward: snat\n", "not yet supported"),
     "rollout-later": (LIVE, LIVE + "    rollout: {strategy: canary}\n", "not yet supported"),
-    "drain-cut-later": (LIVE, LIVE + "    drain: {deadline: 5m, then: cut}\n", "not yet supported"),
+    "drain-rate": (LIVE, LIVE + "    drain: {deadline: 5m, then: shed, rate: 0}\n", "drain.rate"),
     "sticky-unknown": (LIVE, LIVE + "    sticky: pol\n", "pool"),
     "vip-unknown": (LIVE, LIVE + "    vip: managed\n", "manage"),
     "attach-unknown": ("{name: cl, attach: tc}", "{name: cl, attach: xdpp}", "xdp"),

@@ -53,6 +53,11 @@ void ledger_tcp(struct ledger *l, const union peer_addr *client, uint16_t local_
 	write_line(l, "tcp", client, local_port);
 }
 
+void ledger_reset(struct ledger *l, const union peer_addr *client, uint16_t local_port)
+{
+	write_line(l, "rst", client, local_port);
+}
+
 static uint32_t tuple_hash(const struct tuple *t)
 {
 	uint32_t hash = 2166136261u;

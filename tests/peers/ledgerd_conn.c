@@ -50,7 +50,9 @@ static void conn_want(struct server *s, struct conn *c, bool room)
 
 static int send_text(struct conn *c, const char *text, int len)
 {
-	return send(c->w.fd, text, (size_t)len, 0) == len ? 0 : -EPIPE;
+	ssize_t sent = send(c->w.fd, text, (size_t)len, 0);
+
+	return sent == len ? 0 : sent < 0 ? -errno : -EPIPE;
 }
 
 static int format_answer(struct server *s, const union peer_addr *client, const char *what,
@@ -181,29 +183,49 @@ static int answer_all(struct server *s, struct conn *c)
 		done = answer_next(s, c, &used);
 	memmove(c->buf, c->buf + used, c->have - used + 1);
 	c->have -= used;
-	return done < 0 || c->have == sizeof(c->buf) - 1 ? -EPROTO : 0;
+	return done < 0 ? done : c->have == sizeof(c->buf) - 1 ? -EPROTO : 0;
+}
+
+/* A socket tells only once that it was reset, by whatever call comes first. */
+static void conn_fail(struct server *s, struct conn *c, int error)
+{
+	if (error == -ECONNRESET)
+		ledger_reset(s->ledger, &c->client, c->w.local_port);
+	conn_close(c);
+}
+
+static int conn_error(const struct conn *c)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	return getsockopt(c->w.fd, SOL_SOCKET, SO_ERROR, &error, &len) ? -errno : -error;
 }
 
 static void conn_ready(struct server *s, struct watched *w, uint32_t events)
 {
 	struct conn *c = (struct conn *)w;
 	ssize_t n;
+	int error = 0;
 
 	if (events & (EPOLLERR | EPOLLHUP))
-		return conn_close(c);
-	if (events & EPOLLOUT && send_bulk(s, c))
-		return conn_close(c);
+		return conn_fail(s, c, conn_error(c));
+	if (events & EPOLLOUT)
+		error = send_bulk(s, c);
+	if (error)
+		return conn_fail(s, c, error);
 	if (!(events & EPOLLIN))
 		return;
 	n = recv(c->w.fd, c->buf + c->have, sizeof(c->buf) - 1 - c->have, 0);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0)
-		return conn_close(c);
+		return conn_fail(s, c, n ? -errno : 0);
 	c->have += (size_t)n;
 	c->buf[c->have] = 0;
-	if (answer_all(s, c))
-		conn_close(c);
+	error = answer_all(s, c);
+	if (error)
+		conn_fail(s, c, error);
 }
 
 static void conn_open(struct server *s, int fd, uint16_t port, const union peer_addr *client)

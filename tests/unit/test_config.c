@@ -85,6 +85,8 @@ TEST(policy_defaults)
 	CHECK_INT(s->vip, VIP_EXPECT);
 	CHECK_INT(s->panic_percent, 50);
 	CHECK_INT(s->drain_deadline_ms, 300000);
+	CHECK_INT(s->drain_then, THEN_KEEP);
+	CHECK_INT(s->drain_rate, 50);
 	CHECK_INT(s->idle_tcp_ms, 7200000);
 	CHECK_INT(s->idle_udp_ms, 60000);
 	CHECK_INT(s->health.type, HEALTH_TCP);
@@ -131,7 +133,7 @@ static const char complete[] =
 	"             initial_delay: 1m, fast_interval: 250ms, rise: 1, fall: 5}\n"
 	"    salt: pepper\n"
 	"    panic: 25%\n"
-	"    drain: {deadline: 7d, then: keep}\n"
+	"    drain: {deadline: 7d, then: shed, rate: 7}\n"
 	"    idle: {tcp: 1h, udp: 30s}\n"
 	"  api:\n"
 	"    listen: [\":80/tcp\"]\n"
@@ -202,6 +204,8 @@ static void check_shop(const struct cfg_service *s)
 	CHECK_STR(s->salt, "pepper");
 	CHECK_INT(s->panic_percent, 25);
 	CHECK_INT(s->drain_deadline_ms, 604800000);
+	CHECK_INT(s->drain_then, THEN_SHED);
+	CHECK_INT(s->drain_rate, 7);
 	CHECK_INT(s->idle_tcp_ms, 3600000);
 	CHECK_INT(s->idle_udp_ms, 30000);
 	check_shop_health(&s->health);
@@ -264,7 +268,7 @@ static const char *const accepted[] = {
 	WEB("    forward: local\n"),
 	WEB("    cohorts: {blue: [\"10.0.0.0/9\", \"10.128.0.0/9\", \"0.0.0.0/8\", \"2000::/3\"]}\n"),
 	WEB("    cohorts: {}\n    preview: []\n"),
-	WEB("    panic: 0%\n    drain: {deadline: 0s}\n"),
+	WEB("    panic: 0%\n    drain: {deadline: 0s, then: cut}\n"),
 	HEALTH("http"),
 	HEALTH("none"),
 	HEALTH("{type: none}"),

@@ -82,7 +82,7 @@ TEST(every_field_is_there)
 	static const char *const of_backend[] = {
 		"address",  "weight",  "admin", "health",       "last_error",      "since",
 		"checked",  "packets", "bytes", "flows_active", "flows_half_open", "flows_new",
-		"draining", "replies", "mac",   "flows_closed", "reply_bytes"};
+		"draining", "replies", "mac",   "flows_closed", "reply_bytes",     "flows_cut"};
 	struct world *w = sight_make();
 	json_t *o = view(w, "shop");
 

@@ -32,6 +32,7 @@ bool forward_is_one_way(enum forward_mode);
 bool forward_crosses(enum forward_mode);
 enum sticky_mode { STICKY_POOL, STICKY_BACKEND, STICKY_NONE };
 enum vip_mode { VIP_EXPECT, VIP_MANAGE };
+enum drain_then { THEN_KEEP, THEN_SHED, THEN_CUT };
 enum health_type { HEALTH_TCP, HEALTH_HTTP, HEALTH_HTTPS, HEALTH_EXEC, HEALTH_NONE };
 
 /* The words of the file and of the API for the values above, in their order, then NULL. */
@@ -40,6 +41,7 @@ extern const char *const forward_words[];
 extern const char *const sticky_words[];
 extern const char *const vip_words[];
 extern const char *const health_words[];
+extern const char *const then_words[];
 
 struct cfg_interface {
 	char *name;
@@ -110,6 +112,8 @@ struct cfg_service {
 	char *salt;            /* default: the service's name */
 	uint8_t panic_percent; /* fewer healthy than this: health is ignored; default 50 */
 	uint32_t drain_deadline_ms;
+	enum drain_then drain_then; /* of what is open at the deadline */
+	uint32_t drain_rate;        /* connections a second that `shed` cuts */
 	uint32_t idle_tcp_ms, idle_udp_ms;
 	unsigned line;
 };

@@ -129,8 +129,9 @@ json_t *service_to_json(const struct cfg_service *s)
 	json_object_set_new(o, "salt", json_string(s->salt));
 	json_object_set_new(o, "panic", percent(s->panic_percent));
 	json_object_set_new(o, "drain",
-			    json_pack("{s:o, s:s}", "deadline", duration(s->drain_deadline_ms),
-				      "then", "keep"));
+			    json_pack("{s:o, s:s, s:i}", "deadline", duration(s->drain_deadline_ms),
+				      "then", then_words[s->drain_then], "rate",
+				      (int)s->drain_rate));
 	json_object_set_new(o, "idle",
 			    json_pack("{s:o, s:o}", "tcp", duration(s->idle_tcp_ms), "udp",
 				      duration(s->idle_udp_ms)));

@@ -28,9 +28,11 @@ bool forward_crosses(enum forward_mode mode)
 	return mode == FORWARD_IPIP || mode == FORWARD_GUE;
 }
 
-static const char *const then_words[] = {"keep", NULL};
+const char *const then_words[] = {
+	[THEN_KEEP] = "keep", [THEN_SHED] = "shed", [THEN_CUT] = "cut", NULL};
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+enum { DRAIN_RATE_MAX = 20000 };
 enum { FLOWS_MIN = 1024, FLOWS_MAX = 16 << 20 };
 
 /* What DESIGN 5 promises and this version does not have. "*" is any name or index; a word
@@ -47,9 +49,6 @@ static const struct {
 	{"services.*.health.type", "udp"},
 	{"services.*.slow_start", NULL},
 	{"services.*.retry", NULL},
-	{"services.*.drain.then", "shed"},
-	{"services.*.drain.then", "cut"},
-	{"services.*.drain.rate", NULL},
 	{"services.*.signals", NULL},
 	{"services.*.rollout", NULL},
 };
@@ -124,7 +123,9 @@ static const struct schema prefix_schema = SCHEMA(prefix_fields);
 static const struct field drain_fields[] = {
 	{"deadline", set_duration, AT(struct cfg_service, drain_deadline_ms), .max = 7 * DAY,
 	 .value = 5 * MINUTE},
-	{"then", set_word, .words = then_words},
+	{"then", set_word, AT(struct cfg_service, drain_then), .words = then_words},
+	{"rate", set_uint, AT(struct cfg_service, drain_rate), .min = 1, .max = DRAIN_RATE_MAX,
+	 .value = 50},
 };
 static const struct schema drain_schema = SCHEMA(drain_fields);
 

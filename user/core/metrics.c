@@ -61,6 +61,7 @@ VALUE(active, u->backend_now.active)
 VALUE(half, u->backend_now.half_open)
 VALUE(new_flows, u->backend_now.row.new_flows)
 VALUE(closed, u->backend_now.row.closed)
+VALUE(cut, u->backend_now.row.cut)
 VALUE(packets, u->backend_now.row.packets)
 VALUE(bytes, u->backend_now.row.bytes)
 VALUE(replies, u->backend_now.row.replies)
@@ -99,6 +100,8 @@ static const struct metric metrics[] = {
 	{"zdd_backend_flows_new_total", "counter", "Flows opened.", BACKEND, new_flows},
 	{"zdd_backend_flows_closed_total", "counter", "Flows seen to end by FIN or RST.", BACKEND,
 	 closed},
+	{"zdd_backend_flows_cut_total", "counter", "Flows cut at the deadline of a drain.", BACKEND,
+	 cut},
 	{"zdd_backend_packets_total", "counter", "Packets towards the backend.", BACKEND, packets},
 	{"zdd_backend_bytes_total", "counter", "Bytes towards the backend.", BACKEND, bytes},
 	{"zdd_backend_replies_total", "counter", "Packets from the backend.", BACKEND, replies},

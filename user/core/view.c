@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "drain.h"
 #include "txn.h"
 #include "view.h"
 
@@ -34,48 +35,19 @@ static void set(json_t *o, const char *key, json_t *value)
 
 /* ---- drains ---- */
 
-static void drain_backends(const struct world_service *s, const struct world_pool *p,
-			   const struct numbers *n, void (*each)(void *, const struct drain *),
-			   void *context)
-{
-	for (size_t i = 0; i < p->cfg->n_backends; i++) {
-		const struct world_backend *b = &p->backends[i];
-		struct drain d = {.pool = p, .backend = b, .since_ms = b->admin_since_ms};
-
-		if (b->admin == ADMIN_READY)
-			continue;
-		d.deadline_ms = d.since_ms + s->cfg->drain_deadline_ms;
-		d.open = n->backend(n->context, b->object).active;
-		each(context, &d);
-	}
-}
-
-void each_drain(const struct world_service *s, const struct numbers *n,
-		void (*each)(void *context, const struct drain *), void *context)
-{
-	for (size_t i = 0; i < s->cfg->n_pools; i++) {
-		const struct world_pool *p = &s->pools[i];
-		struct drain d = {.pool = p, .since_ms = s->released_ms};
-
-		drain_backends(s, p, n, each, context);
-		if (s->share[i] || !s->released_ms)
-			continue;
-		d.deadline_ms = d.since_ms + s->cfg->drain_deadline_ms;
-		d.open = n->pool(n->context, p->object).active;
-		each(context, &d);
-	}
-}
-
 static void append_drain(void *list, const struct drain *d)
 {
 	json_t *backend = d->backend ? json_string(d->backend->cfg->text) : json_null();
 
-	if (!d->backend && !d->open)
+	if (!d->backend && !d->open && !d->cut) {
+		json_decref(backend);
 		return;
-	json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o, s:o}", "pool",
-					      d->pool->cfg->name, "backend", backend, "since",
-					      view_time(d->since_ms), "deadline",
-					      view_time(d->deadline_ms), "open", number(d->open)));
+	}
+	json_array_append_new(
+		list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "pool", d->pool->cfg->name,
+				"backend", backend, "since", view_time(d->since_ms), "deadline",
+				view_time(d->deadline_ms), "open", number(d->open), "finished",
+				number(d->finished), "cut", number(d->cut)));
 }
 
 /* ---- a service ---- */
@@ -102,6 +74,7 @@ static json_t *view_backend(const struct world_service *s, const struct world_ba
 	set(o, "flows_half_open", number(now.half_open));
 	set(o, "flows_new", number(now.row.new_flows));
 	set(o, "flows_closed", number(now.row.closed));
+	set(o, "flows_cut", number(now.row.cut));
 	set(o, "packets", number(now.row.packets));
 	set(o, "bytes", number(now.row.bytes));
 	set(o, "replies", number(now.row.replies));

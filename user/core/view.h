@@ -21,11 +21,19 @@ struct backend_numbers {
 	const char *mac; /* "resolved", "unresolved", "local", or NULL: not known yet */
 };
 
+/* What was open when a drain began, and the counter of cut connections then. */
+struct drain_start {
+	bool known;
+	uint64_t open, cut;
+};
+
 /* Objects of ZDD_NONE are asked for too: all zero. */
 struct numbers {
 	void *context;
 	struct pool_numbers (*pool)(void *context, uint16_t object);
 	struct backend_numbers (*backend)(void *context, uint16_t object);
+	/* By drain_key(); NULL: nothing is known of drains. */
+	struct drain_start (*drain)(void *context, const char *key);
 	uint64_t now_ms; /* wall clock */
 };
 
@@ -34,18 +42,10 @@ json_t *view_service(const struct world *, const struct world_service *, const s
 json_t *view_services(const struct world *, const struct numbers *);
 json_t *view_why(const struct world_service *, const struct numbers *);
 json_t *view_counters(const struct zdd_count_row *);
+/* The cohort rule that an address falls under, or NULL. */
+const struct cfg_cohort *rule_of(const struct cfg_service *, const struct zdd_addr *);
 json_t *view_cohort(const struct world_service *, const char *text, const struct zdd_addr *);
 json_t *view_share(uint16_t units);  /* percent */
 json_t *view_time(uint64_t wall_ms); /* RFC 3339 UTC; null for 0 */
-
-/* A drained pool or backend whose flows are not over: who, how many, until when. */
-struct drain {
-	const struct world_pool *pool;
-	const struct world_backend *backend; /* NULL: the whole pool, since it lost its share */
-	uint64_t since_ms, deadline_ms, open;
-};
-/* Calls each for every drain of the service, those with nothing left open too. */
-void each_drain(const struct world_service *, const struct numbers *,
-		void (*each)(void *context, const struct drain *), void *context);
 
 #endif

@@ -92,7 +92,7 @@ json_t *view_why(const struct world_service *s, const struct numbers *n)
 
 /* ---- where a client goes: the same arithmetic as bpf/choose.h, from the same contract ---- */
 
-static const struct cfg_cohort *rule_of(const struct cfg_service *cfg, const struct zdd_addr *a)
+const struct cfg_cohort *rule_of(const struct cfg_service *cfg, const struct zdd_addr *a)
 {
 	for (size_t i = 0; i < cfg->n_cohorts; i++) {
 		struct zdd_addr cut = mask_address(*a, cfg->cohorts[i].prefix_len);

@@ -33,7 +33,7 @@ struct options {
 	uint32_t if_revision;
 	const char *why, *by, *until, *file, *completion;
 	uint32_t limit;
-	bool dry_run, no_wait, force, verify, watch, follow, help, version;
+	bool dry_run, no_wait, force, verify, watch, follow, draining, help, version;
 	unsigned given; /* TAKES_* of what stood on the command line */
 };
 
@@ -57,6 +57,7 @@ enum takes {
 	TAKES_FOLLOW = 1 << 15,
 	TAKES_FILE = 1 << 16,
 	TAKES_LIMIT = 1 << 17,
+	TAKES_DRAINING = 1 << 19,
 	TAKES_NAME = 1 << 18, /* no option: has things that "-o name" can list */
 
 	TAKES_LOOK = TAKES_SOCKET | TAKES_OUTPUT | TAKES_TIMEOUT | TAKES_HELP | TAKES_VERSION |

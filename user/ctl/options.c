@@ -25,6 +25,8 @@ static const struct option {
 	{TAKES_UNTIL, 0, "until", "STATE", KIND_TEXT, AT(until),
 	 "wait for ok, degraded, panic, drained"},
 	{TAKES_LIMIT, 0, "limit", "N", KIND_NUMBER, AT(limit), "at most so many"},
+	{TAKES_DRAINING, 0, "draining", NULL, KIND_FLAG, AT(draining),
+	 "only those that hold up a drain"},
 	{TAKES_FORCE, 0, "force", NULL, KIND_FLAG, AT(force),
 	 "even when what is left is not healthy"},
 	{TAKES_VERIFY, 0, "verify", NULL, KIND_FLAG, AT(verify),

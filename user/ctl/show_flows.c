@@ -15,6 +15,7 @@ static const struct column conns_columns[] = {
 	{"STATE", {"state"}, NULL, 0, 0},
 	{"IDLE", {"idle_ms"}, format_ms, COLUMN_RIGHT, 0},
 	{"AGE", {"age_ms"}, format_ms, COLUMN_RIGHT, 0},
+	{"DRAINS UNTIL", {"deadline"}, NULL, COLUMN_WIDE, 0},
 	{"GENERATION", {"generation"}, NULL, COLUMN_RIGHT | COLUMN_WIDE, 0},
 };
 
@@ -47,6 +48,8 @@ static int add_filter(const struct ctl *ctl, char **path, const struct name *nam
 		snprintf(limit, sizeof(limit), "%u", ctl->opt.limit);
 	if (!code)
 		code = add_query(ctl, path, "backend", name->backend);
+	if (!code && ctl->opt.draining)
+		code = add_query(ctl, path, "draining", "1");
 	return code ? code : add_query(ctl, path, "limit", limit);
 }
 

@@ -83,19 +83,25 @@ static void note_backend(struct ctl *ctl, const char *service, const char *pool,
 	}
 }
 
-/* A pool drains when it lost its share, a backend when somebody said so. */
+/* A pool drains when it lost its share, a backend when somebody said so. Which ended by themselves
+ * is told where some did not. */
 static void note_drain(struct ctl *ctl, const char *service, const json_t *drain)
 {
 	const char *backend = field_text(drain, "backend"),
 		   *deadline = field_text(drain, "deadline");
-	int64_t open = field_int(drain, "open", 0);
-	char line[1024];
+	int64_t open = field_int(drain, "open", 0), cut = field_int(drain, "cut", 0);
+	char line[1024], state[256] = "drained", ends[128] = "";
 
-	if (!open)
+	if (!open && !cut)
 		return;
-	snprintf(line, sizeof(line), "~ %s/%s%s%s: drains, %lld open%s%s", service,
-		 field_text(drain, "pool"), *backend ? "/" : "", backend, (long long)open,
-		 *deadline ? ", until " : "", deadline);
+	if (open)
+		snprintf(state, sizeof(state), "drains, %lld open%s%s", (long long)open,
+			 *deadline ? ", until " : "", deadline);
+	if (cut)
+		snprintf(ends, sizeof(ends), "; %lld finished, %lld cut",
+			 (long long)field_int(drain, "finished", 0), (long long)cut);
+	snprintf(line, sizeof(line), "~ %s/%s%s%s: %s%s", service, field_text(drain, "pool"),
+		 *backend ? "/" : "", backend, state, ends);
 	print_wrapped(ctl, 2, line);
 }
 

@@ -46,6 +46,17 @@ static bool is_drained(const json_t *service)
 	return true;
 }
 
+static int64_t count_cut(const json_t *service)
+{
+	const json_t *drain;
+	int64_t cut = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(service, "drains"), i, drain)
+		cut += field_int(drain, "cut", 0);
+	return cut;
+}
+
 static bool is_in(const json_t *service, const char *state)
 {
 	if (!strcmp(state, "drained"))
@@ -98,6 +109,9 @@ int status_run(struct ctl *ctl, char **words, int n)
 		code = until ? wait_until(ctl, path, until, &answer) : fetch(ctl, path, &answer);
 	if (answer)
 		show(ctl, &state_view, answer, status_print);
+	if (!code && until && !strcmp(until, "drained") && count_cut(answer))
+		code = fail(ctl, EXIT_CUT, "%s is drained; %lld connections had to be cut",
+			    words[0], (long long)count_cut(answer));
 	json_decref(answer);
 	free(path);
 	return code;

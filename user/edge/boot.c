@@ -16,6 +16,7 @@
 #include "notify.h"
 #include "probe.h"
 #include "publish.h"
+#include "removal.h"
 #include "start.h"
 #include "txn.h"
 
@@ -80,8 +81,11 @@ static int start_parts(struct daemon *d)
 	d->jobs = jobs_make(d);
 	d->probes = probes_make(d);
 	d->sampler = sampler_make(d);
+	d->removal = removal_make(d);
 	d->drains = drains_make(d);
-	return d->publisher && d->jobs && d->probes && d->sampler && d->drains ? 0 : -ENOMEM;
+	return d->publisher && d->jobs && d->probes && d->sampler && d->removal && d->drains
+		       ? 0
+		       : -ENOMEM;
 }
 
 static void start_metrics(struct daemon *d)
@@ -117,6 +121,7 @@ static int start_traffic(struct daemon *d, char **error)
 	if (err == -EBUSY)
 		return explain(error, err, "%s", d->problem[PROBLEM_INTERFACE]);
 	start_close_releases(d);
+	numbers_count(d); /* what drains is not empty because nobody has looked yet */
 	probes_follow(d->probes, d->world);
 	return 0;
 }

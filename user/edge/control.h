@@ -23,7 +23,9 @@ route_fn show_counters, show_doctor, show_ready, show_config, show_metrics, show
 struct conns_query {
 	const char *service, *pool, *backend; /* pool, backend may be NULL */
 	size_t limit;
+	bool draining; /* only those that hold up a drain */
 };
+/* Oldest first. */
 json_t *conns_of(struct daemon *, const struct conns_query *);
 /* doctor.c */
 json_t *doctor_report(struct daemon *);

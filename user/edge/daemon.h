@@ -32,6 +32,7 @@ enum problem {
 	PROBLEM_DATAPATH, /* what taking it over could not do */
 	PROBLEM_ROOM,     /* the flow table is full */
 	PROBLEM_FLOOD,    /* more handshakes begin than are completed */
+	PROBLEM_REMOVAL,  /* connections that should be cut cannot be */
 	PROBLEM_DRIFT,    /* worth knowing, and no reason to call the daemon degraded */
 	PROBLEMS
 };
@@ -60,6 +61,7 @@ struct daemon {
 	struct jobs *jobs;
 	struct server *control, *metrics;
 	struct sampler *sampler;
+	struct removal *removal;
 	struct drains *drains;
 	json_t *vips; /* {address: true} that this or an earlier daemon put on lo */
 	uint64_t started_ms;
@@ -93,9 +95,12 @@ void sampler_free(struct sampler *);
 void vips_follow(struct daemon *);
 void vips_remove(struct net *, const json_t *vips);
 
-/* Says when a drain is over or its deadline has passed. drains.c */
+/* Says when a drain is over or its deadline has passed, and has cut what is open then where the
+ * configuration wants it so. drains.c */
 struct drains *drains_make(struct daemon *);
 void drains_free(struct drains *);
+/* By drain_key(). */
+struct drain_start drains_start(const struct drains *, const char *key);
 
 /* Keeps the capabilities that publishing and attaching need, drops the others for good; programs
  * that are started later get none. 0 or negative errno. privileges.c */

@@ -102,6 +102,11 @@ static struct backend_numbers backend_numbers(void *context, uint16_t object)
 	return n;
 }
 
+static struct drain_start drain_start(void *context, const char *key)
+{
+	return drains_start(((struct daemon *)context)->drains, key);
+}
+
 void numbers_count(struct daemon *d)
 {
 	uint64_t began_ns = uv_hrtime();
@@ -127,6 +132,7 @@ struct numbers numbers_of(struct daemon *d)
 		.context = d,
 		.pool = pool_numbers,
 		.backend = backend_numbers,
+		.drain = drain_start,
 		.now_ms = wall_ms(),
 	};
 }

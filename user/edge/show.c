@@ -80,7 +80,7 @@ void show_conns(struct daemon *d, struct request *r, const char *service)
 {
 	const struct world_service *s = service_of(d, r, service);
 	struct conns_query q = {service, request_query(r, "pool"), request_query(r, "backend"),
-				limit_of(r, CONNS_LIMIT)};
+				limit_of(r, CONNS_LIMIT), request_query(r, "draining") != NULL};
 
 	if (!s)
 		return;
