@@ -62,6 +62,50 @@ def test_flips_under_load(host, full, where, family, listen):
     assert timeline.strays(load.rows()) == []
 
 
+def started_as(proc):
+    with open(f"/proc/{proc.pid}/status", encoding="ascii") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def test_port_switch_without_root(make_lab, full):
+    """The small case of DESIGN: 127.0.0.1:8080 and :8081 behind :443/tcp, the application without any
+    right, clients outside and on the host; nothing is lost, nothing is rewritten."""
+    lab = make_lab(pools={})
+    lab.apps = {}
+    for pool, port in (("blue", 8080), ("green", 8081)):
+        app = lab.apps[pool] = Backend(pool, pool, lab.node, "lo", "127.0.0.1", "::1", port)
+        app.server = Ledgerd(lab, app, families=(4,), protocols=["tcp"], user="nobody")
+        app.server.wait_ready()
+        status = started_as(app.server.proc)
+        assert status["Uid"].split() == ["65534"] * 4 and int(status["CapEff"], 16) == 0
+    web = service([":443/tcp"], lab.apps, forward="local")
+    web["pools"] = {name: app.endpoints([4]) for name, app in lab.apps.items()}
+    timeline = Timeline(lab.daemon(lab.config("tc", {"web": web})).wait_healthy())
+    loads = {where: lab.load("new", vip(4), flows=10, netns=getattr(lab, where), log=True)
+             for where in ("client", "node")}
+    kept = lab.load("idle", vip(4), flows=20, interval=50)
+    kept.wait_answered(20)
+    for _ in range(100 if full else 6):
+        timeline.flip()
+        for load in loads.values():
+            load.wait_requests(50)
+        for where in ("client", "node"):
+            s = plain.connect(getattr(lab, where), VIP4, 443)
+            assert s.getpeername() == (VIP4, 443)
+            answer = plain.ask(s)
+            assert (answer[4], int(answer[5])) == s.getsockname(), "the application sees the real client"
+    for load in loads.values():
+        assert_clean(load.stop(), 300)
+        assert timeline.strays(load.rows()) == []
+    result = kept.stop()
+    assert_clean(result)
+    assert result["open"] == 20 and pools_of(result) == {"blue": 20}
+    sent = {name: v["count"] for name, v in timeline.daemon.counters().items() if v["count"]}
+    assert sent["local_mode"] > 0
+    assert not sent.keys() & {"new", "forwarded", "reply", "reply_stateless", "stray_forwarded"}, sent
+    assert lab.node.run("nft", "list", "ruleset").stdout.strip() == "", "no NAT of another's either"
+
+
 def test_application_sees_client_and_vip(host):
     start(host)
     s = plain.connect(host.client, VIP4, 443)

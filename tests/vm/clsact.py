@@ -22,14 +22,8 @@ def ok(what):
     print(f"ok clsact: {what}", flush=True)
 
 
-def filters(lab, interface, direction):
-    """Handles of the filters at one hook."""
-    out = lab.node.run("tc", "-j", "filter", "show", "dev", interface, direction).stdout
-    return [f["options"]["handle"] for f in json.loads(out) if f.get("options", {}).get("handle")]
-
-
 def every_hook(lab):
-    return {(i, d): filters(lab, i, d) for i in lab.interfaces() for d in DIRECTIONS}
+    return {(i, d): lab.filters(i, d) for i in lab.interfaces() for d in DIRECTIONS}
 
 
 def qdiscs(lab, interface):

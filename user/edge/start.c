@@ -4,6 +4,7 @@
 
 #include "applied.h"
 #include "daemon.h"
+#include "reached.h"
 #include "saved.h"
 #include "start.h"
 #include "txn.h"
@@ -111,17 +112,10 @@ void start_recall(struct daemon *d)
  * release was: it is in force now. */
 static bool is_reached(const struct daemon *d, const struct world_service *s, const json_t *release)
 {
+	const char *from = json_string_value(json_object_get(release, "from"));
 	const char *to = json_string_value(json_object_get(release, "to"));
-	char text[256];
 
-	if (to && !strcmp(to, "removed"))
-		return !s;
-	if (!s || !to)
-		return false;
-	if (!strcmp(to, "changed"))
-		return !applied_lost(d);
-	shares_text(s, s->share, text, sizeof(text));
-	return !strcmp(text, to);
+	return to && change_reached(s, from ? from : "", to, applied_lost(d));
 }
 
 static void close_one(void *context, int64_t number, const json_t *release)

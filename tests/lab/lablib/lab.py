@@ -6,6 +6,7 @@
     and 10.64.0.0/15, fd64::/64  VIPs 203.0.113.10, 2001:db8::10 on lo
 """
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -203,6 +204,11 @@ class Lab:
         backend = self.backend(name)
         backend.server = Ledgerd(self, backend)
         backend.server.wait_ready()
+
+    def filters(self, interface, direction):
+        """Handles of the node's tc filters there: how zddd attaches where the kernel has no tcx."""
+        out = self.node.run("tc", "-j", "filter", "show", "dev", interface, direction).stdout
+        return [f["options"]["handle"] for f in json.loads(out or "[]") if f.get("options", {}).get("handle")]
 
     def load(self, mode, target=None, **options):
         return Load(self, mode, target or vip(4), **options)

@@ -2,6 +2,7 @@
 """Servers and clients: wrappers of .build/peers/ledgerd and .build/peers/loadc (see their headers)."""
 import json
 import os
+import shutil
 import subprocess
 from collections import namedtuple
 
@@ -28,17 +29,41 @@ def _is_probe(host):
     return host.startswith("10.20.") or host.startswith("fd20:")
 
 
+def as_user(user):
+    """argv prefix: as somebody who may nothing, and can gain nothing."""
+    return ["setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups", "--inh-caps=-all",
+            "--bounding-set=-all", "--no-new-privs", "--"]
+
+
+def _home_of(lab, user):
+    """A directory of the lab in which that user may write."""
+    home = os.path.join(lab.directory, user)
+    os.makedirs(home, exist_ok=True)
+    shutil.chown(home, user, "nogroup")
+    os.chmod(lab.directory, 0o711)
+    return home
+
+
+def _copy_to(directory, program):
+    """The build directory may be root's own."""
+    copy = os.path.join(directory, os.path.basename(program))
+    return copy if os.path.exists(copy) else shutil.copy(program, copy)
+
+
 class Ledgerd:
     """One backend's server, TCP and UDP, both families unless told."""
 
     serial = 0
 
-    def __init__(self, lab, backend, families=(4, 6), protocols=("tcp", "udp")):
+    def __init__(self, lab, backend, families=(4, 6), protocols=("tcp", "udp"), user=None):
         Ledgerd.serial += 1
         self.backend = backend
-        self.ledger_path = os.path.join(lab.directory, f"{backend.name}.ledger")
-        self.health_path = os.path.join(lab.directory, f"{backend.name}.health")
-        argv = [peer("ledgerd"), "--name", backend.name, "--pool", backend.pool,
+        directory = lab.directory if not user else _home_of(lab, user)
+        program = peer("ledgerd") if not user else _copy_to(directory, peer("ledgerd"))
+        self.ledger_path = os.path.join(directory, f"{backend.name}.ledger")
+        self.health_path = os.path.join(directory, f"{backend.name}.health")
+        argv = as_user(user) if user else []
+        argv += [program, "--name", backend.name, "--pool", backend.pool,
                 "--ledger", self.ledger_path, "--health", self.health_path]
         for where in backend.endpoints(families):
             argv += [word for protocol in protocols for word in (f"--{protocol}", where)]
