@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from lablib.books import Books
+from lablib.books import Books, lost_of
 from lablib.lab import PORT, VIP4, vip
 from lablib.peers import assert_clean
 from lablib.proc import BUILD
@@ -63,24 +63,33 @@ def start_burst(lab, packets, cpu):
     argv = [os.path.join(BUILD, "bench", "live"), "--client", f"{lab.client.name}/eth0/10.64.0.1",
             "--node", f"{lab.node.name}/cl/b1", "--to", f"{VIP4}:443", "--port", str(PORT),
             "--flows", str(FLOWS), "--sent", str(packets), "--arrives-as", "xdp", "--cpu", str(cpu)]
-    return lab.start(argv, f"burst{cpu}-{len(lab.procs)}")
+    return lab.start(argv, f"burst{len(lab.procs)}")
+
+
+def sent_by(proc):
+    assert proc.wait() == 0, proc.tail()
+    return json.loads(proc.out())["sent"] + FLOWS
 
 
 def test_books_of_an_overrun_balance(quiet, full):
-    """Two CPUs send what one receives, into rings of 256 places: much is lost, nothing of it in zdd."""
-    cpus, sent = sorted(os.sched_getaffinity(0))[:2], 0
+    """Two CPUs send what one receives, into rings of 256 places: much is lost, nothing of it in zdd.
+
+    One CPU alone loses nothing. Beside other work the two may not meet: then once more.
+    """
+    cpus, rounds, sent = sorted(os.sched_getaffinity(0))[:2], 0, 0
     daemon = quiet.serve("xdp", (4,))
     silence(quiet)
     without_queues(quiet)
     books = Books(quiet, daemon, 4, True)
-    for _ in range(20 if full else 3):
+    while rounds < (20 if full else 1) or (len(cpus) > 1 and lost_of(books.page()) < 1000):
+        assert rounds < 40, "nothing is lost: no proof"
         bursts = [start_burst(quiet, 300_000, cpu) for cpu in cpus]
         while any(b.running() for b in bursts):
             daemon.flip("web")
-        sent += sum(json.loads(b.out())["sent"] + FLOWS for b in bursts)
-    page, lost = books.check(sent)
+        sent += sum(sent_by(b) for b in bursts)
+        rounds += 1
+    page, _ = books.check(sent)
     print(page)
     assert page["zdd dropped"] == 0
-    assert lost > 1000 or len(cpus) < 2, f"{page}: no proof"
     assert daemon.surprises() == {}
     assert_clean(quiet.load("udp", vip(4), flows=10, total=500).result(), 500)

@@ -146,8 +146,7 @@ def test_health_moves_traffic(lab, daemon):
 
 
 def test_http_health(lab):
-    health = {"type": "http", "path": "/health", "interval": "200ms", "timeout": "200ms", "rise": 2,
-              "fall": 2, "expect": "200"}
+    health = lab.quick_health(type="http", path="/health", rise=2, expect="200")
     daemon = lab.daemon(lab.config("tc", {"web": lab.service(health=health)})).wait_healthy()
     backend = lab.backend("blue0")
     where = backend.endpoints()[0]

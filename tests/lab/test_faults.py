@@ -75,7 +75,7 @@ def test_flips_on_a_lossy_wire(lab, attach, percent):
 
 def test_backend_that_hangs(lab):
     """SIGSTOP: its port still accepts, an application check finds out."""
-    health = {"type": "http", "path": "/health", "interval": "200ms", "timeout": "200ms", "rise": 1, "fall": 2}
+    health = lab.quick_health(type="http", path="/health")
     daemon = lab.daemon(lab.config("tc", {"web": lab.service(health=health)})).wait_healthy()
     backend = lab.backend("blue0")
     backend.server.proc.signal(signal.SIGSTOP)

@@ -10,8 +10,6 @@ from lablib.lab import vip
 from lablib.peers import Ledgerd, assert_clean
 from lablib.proc import run, wait_for
 
-QUICK = {"interval": "300ms", "timeout": "300ms", "rise": 1, "fall": 2}
-
 NGINX = """daemon off; master_process off; pid nginx.pid; error_log error.log;
 events {{}}
 http {{
@@ -66,7 +64,7 @@ def web(make_lab):
 
     def start(**health):
         pools = {"blue": [lab.backend("blue0").endpoints()[0]], "green": [lab.backend("green0").endpoints()[0]]}
-        service = lab.service([f"{vip(4)}/tcp"], pools=pools, health={**QUICK, **health})
+        service = lab.service([f"{vip(4)}/tcp"], pools=pools, health=lab.quick_health(300, **health))
         return lab.daemon(lab.config("tc", {"web": service}))
 
     return lab, start

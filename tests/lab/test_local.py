@@ -3,7 +3,7 @@
 import pytest
 
 from lablib import plain
-from lablib.lab import NODE4, NODE6, QUICK_HEALTH, VIP4, Backend, endpoint, vip
+from lablib.lab import NODE4, NODE6, VIP4, Backend, endpoint, vip
 from lablib.peers import Ledgerd, assert_clean, pools_of
 from lablib.proc import wait_for
 from lablib.timeline import Timeline
@@ -22,10 +22,10 @@ def serve_here(lab, v4, v6, protocols=("tcp",)):
     return apps
 
 
-def service(listen, apps, **more):
-    health = {"type": "tcp", **QUICK_HEALTH} if more.get("forward") == "local" else {"type": "none"}
+def service(lab, listen, **more):
+    health = lab.quick_health() if more.get("forward") == "local" else {"type": "none"}
     return {"listen": listen, "live": "blue", "health": health,
-            "pools": {name: app.endpoints() for name, app in apps.items()}, **more}
+            "pools": {name: app.endpoints() for name, app in lab.apps.items()}, **more}
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def host(make_lab):
 
 
 def start(lab, listen=(":443/tcp",), **more):
-    web = service(list(listen), lab.apps, forward="local", **more)
+    web = service(lab, list(listen), forward="local", **more)
     return lab.daemon(lab.config("tc", {"web": web})).wait_healthy()
 
 
@@ -178,7 +178,7 @@ def test_udp_on_the_same_host(make_lab, where, family):
     """A UDP socket answers from its own port: the reply is rewritten on its way out."""
     lab = make_lab(pools={})
     lab.apps = serve_here(lab, NODE4, NODE6, ["udp"])
-    web = service([f"{vip(f)}/udp" for f in (4, 6)], lab.apps)
+    web = service(lab, [f"{vip(f)}/udp" for f in (4, 6)])
     config = lab.config("tc", {"web": web})
     config["interfaces"].append({"name": "lo", "attach": "tc"})
     daemon = lab.daemon(config)
@@ -205,7 +205,7 @@ def test_tcp_by_nat_to_this_host(make_lab, attach):
     """Not the advised way, but what a reply of the host's own stack needs must be there."""
     lab = make_lab(pools={})
     lab.apps = serve_here(lab, NODE4, NODE6)
-    web = service([f"{vip(f)}/tcp" for f in (4, 6)], lab.apps)
+    web = service(lab, [f"{vip(f)}/tcp" for f in (4, 6)])
     daemon = lab.daemon(lab.config(attach, {"web": web}))
     for pool in ("green", "blue"):
         daemon.flip(f"web={pool}")

@@ -230,7 +230,7 @@ def test_mode_local_moves_its_sockets(make_lab, before):
     from test_local import serve_here, service
     lab = make_lab(pools={})
     lab.apps = serve_here(lab, "127.0.0.1", "::1")
-    web = service([":443/tcp"], lab.apps, forward="local")
+    web = service(lab, [":443/tcp"], forward="local")
     daemon = lab.daemon(lab.config("tc", {"web": web}), start=False)
     now, daemon.program = daemon.program, before
     daemon.start().wait_healthy().flip("web=green")

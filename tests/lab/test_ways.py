@@ -42,7 +42,7 @@ def test_two_pools_of_one_endpoint(make_lab):
     """Mode local: blue and green may name the same socket."""
     lab = make_lab(pools={})
     lab.apps = serve_here(lab, "127.0.0.1", "::1")
-    web = service([":443/tcp"], lab.apps, forward="local")
+    web = service(lab, [":443/tcp"], forward="local")
     web["pools"]["green"] = web["pools"]["blue"]
     daemon = lab.daemon(lab.config("tc", {"web": web})).wait_healthy()
     for pool in ("green", "blue", "green"):

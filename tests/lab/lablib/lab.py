@@ -17,15 +17,13 @@ from .capture import Capture
 from .daemon import Daemon
 from .netns import Netns
 from .peers import Ledgerd, Load
-from .proc import PATIENCE, Proc
+from .proc import Proc, patience
 
 VIP4, VIP6 = "203.0.113.10", "2001:db8::10"
 CLIENT4, CLIENT6 = "10.10.1.2", "fd10:1::2"
 NODE4, NODE6 = "10.10.1.1", "fd10:1::1"
 SOURCES4, SOURCES6 = "10.64.0.1", "fd64::1"
 PORT = 8080
-QUICK_MS = f"{200 * PATIENCE:.0f}ms"
-QUICK_HEALTH = {"type": "tcp", "interval": QUICK_MS, "timeout": QUICK_MS, "rise": 1, "fall": 2}
 
 
 def endpoint(address, port):
@@ -66,6 +64,7 @@ class Lab:
     def __init__(self, **shape):
         self.shape = Shape(**shape)
         self.name = names.new_name()
+        self.patience = patience()  # does not change: the same configuration may be asked for twice
         self.procs = []
         self.pools = {}
         self._undo = contextlib.ExitStack()
@@ -225,12 +224,17 @@ class Lab:
 
     # --- configurations
 
+    def quick_health(self, ms=200, **more):
+        """Checks that find out soon, where the machine is ours alone."""
+        pace = f"{ms * self.patience:.0f}ms"
+        return {"type": "tcp", "interval": pace, "timeout": pace, "rise": 1, "fall": 2, **more}
+
     def service(self, listen=None, families=(4, 6), live="blue", pools=None, **more):
         """A service over the lab's pools as a dict; `more` are further keys of DESIGN 5."""
         pools = pools or {name: [e for b in backends for e in b.endpoints(families)]
                           for name, backends in self.pools.items()}
         listen = listen or [f"{vip(f)}/{proto}" for f in families for proto in ("tcp", "udp")]
-        return {"listen": listen, "pools": pools, "live": live, "health": dict(QUICK_HEALTH), **more}
+        return {"listen": listen, "pools": pools, "live": live, "health": self.quick_health(), **more}
 
     def config(self, attach="tc", services=None, **more):
         interfaces = [{"name": name, "attach": attach} for name in self.interfaces()]
