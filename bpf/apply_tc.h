@@ -7,7 +7,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_core_read.h>
 
-#include "frame.h"
+#include "quote.h"
 #include "route.h"
 
 enum { CHECKSUM_COMPLETE_ = 2, CHECKSUM_PARTIAL_ = 3 }; /* include/linux/skbuff.h */
@@ -80,8 +80,10 @@ ZDD_INLINE int tc_write_helped(struct __sk_buff *skb, const struct zdd_packet *p
 	return bpf_skb_store_bytes(skb, check_offset(p), &check, sizeof(check), 0);
 }
 
+/* quote: of an ICMP error, NULL: no such packet. Where skb->csum covers an error it does so before
+ * and after: all that is changed is made up for by a checksum within. */
 ZDD_INLINE int tc_rewrite(struct __sk_buff *skb, const struct zdd_packet *p,
-			  const struct zdd_out *o, int decrement)
+			  const struct zdd_packet *quote, const struct zdd_out *o, int decrement)
 {
 	struct zdd_rewrite r = {.addr = &o->addr,
 				.port = o->port,
@@ -89,6 +91,9 @@ ZDD_INLINE int tc_rewrite(struct __sk_buff *skb, const struct zdd_packet *p,
 				.source = o->action == ACT_TO_CLIENT,
 				.decrement = decrement};
 
+	if (quote)
+		return write_error((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, p, quote,
+				   &r);
 	return has_cast ? tc_write(skb, p, &r) : tc_write_helped(skb, p, &r);
 }
 
@@ -142,8 +147,8 @@ ZDD_INLINE int tc_leave(struct __sk_buff *skb, const struct zdd_packet *p, struc
 	return bpf_redirect(r->ifindex, 0);
 }
 
-ZDD_INLINE int tc_send(struct __sk_buff *skb, const struct zdd_packet *p, struct zdd_out *o,
-		       int egress)
+ZDD_INLINE int tc_send(struct __sk_buff *skb, const struct zdd_packet *p,
+		       const struct zdd_packet *quote, struct zdd_out *o, int egress)
 {
 	struct zdd_route r = {};
 
@@ -157,7 +162,7 @@ ZDD_INLINE int tc_send(struct __sk_buff *skb, const struct zdd_packet *p, struct
 		return tc_drop(o, ZDD_V_NO_LINK);
 	if (r.exit != EXIT_STACK && p->ttl <= 1)
 		return tc_drop(o, ZDD_V_TTL);
-	if (tc_rewrite(skb, p, o, r.exit != EXIT_STACK))
+	if (tc_rewrite(skb, p, quote, o, r.exit != EXIT_STACK))
 		return tc_drop(o, ZDD_V_NO_ROOM);
 	return egress ? TC_ACT_UNSPEC : tc_leave(skb, p, o, &r);
 }
@@ -175,8 +180,32 @@ ZDD_INLINE int tc_apply(struct __sk_buff *skb, struct zdd_job *j, int egress)
 	else if (unlikely(zdd_one_way(o->forward)))
 		code = tc_one_way(skb, j);
 	else if (o->action != ACT_PASS)
-		code = tc_send(skb, &j->p, o, egress);
+		code = tc_send(skb, &j->p, 0, o, egress);
 	count_verdict(o->verdict);
+	return code;
+}
+
+enum { TC_QUOTE = 256 }; /* bytes of an ICMP error that must lie in one piece */
+
+/* Its answer when the packet is left to tc_apply: nothing in it is to be translated. */
+enum { TC_LEFT = -2 };
+
+ZDD_RARE int tc_error(struct __sk_buff *skb, struct zdd_job *j)
+{
+	int code;
+
+	if (!j)
+		return TC_LEFT;
+	if (skb->data_end - skb->data < TC_QUOTE && skb->len > skb->data_end - skb->data)
+		bpf_skb_pull_data(skb, skb->len < TC_QUOTE ? skb->len : TC_QUOTE);
+	if (parse_quote((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p, &j->quote))
+		end_pass(&j->out, ZDD_V_NOT_L4);
+	else
+		lookup_error(j);
+	if (!is_translated(&j->out))
+		return TC_LEFT;
+	code = tc_send(skb, &j->p, &j->quote, &j->out, j->p.egress);
+	count_verdict(j->out.verdict);
 	return code;
 }
 

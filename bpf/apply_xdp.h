@@ -3,7 +3,7 @@
 #ifndef ZDD_APPLY_XDP_H
 #define ZDD_APPLY_XDP_H
 
-#include "frame.h"
+#include "quote.h"
 #include "route.h"
 
 /* Folded. By itself, because its loop is long for the verifier. */
@@ -33,9 +33,10 @@ ZDD_INLINE int xdp_is_whole(struct xdp_md *ctx, const struct zdd_packet *p)
 
 /* A frame of a local stack (veth) carries only the pseudo-header's sum: native XDP computes the
  * rest, as hardware would have. Generic XDP leaves it: the socket buffer still says that the rest is
- * to be added, and whoever adds it starts from the field. */
-ZDD_INLINE int xdp_rewrite(struct xdp_md *ctx, const struct zdd_packet *p, const struct zdd_out *o,
-			   int decrement)
+ * to be added, and whoever adds it starts from the field.
+ * quote: of an ICMP error, NULL: no such packet. */
+ZDD_INLINE int xdp_rewrite(struct xdp_md *ctx, const struct zdd_packet *p,
+			   const struct zdd_packet *quote, const struct zdd_out *o, int decrement)
 {
 	struct zdd_rewrite r = {.addr = &o->addr,
 				.port = o->port,
@@ -43,8 +44,12 @@ ZDD_INLINE int xdp_rewrite(struct xdp_md *ctx, const struct zdd_packet *p, const
 				.source = o->action == ACT_TO_CLIENT,
 				.decrement = decrement};
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
-	int partial = is_partial(data, end, p), left = unlikely(partial) && is_generic(p->ifindex);
+	int partial, left;
 
+	if (quote)
+		return write_error(data, end, p, quote, &r);
+	partial = is_partial(data, end, p);
+	left = unlikely(partial) && is_generic(p->ifindex);
 	if (left)
 		partial = !xdp_is_whole(ctx, p);
 	if (write_rewrite(data, end, p, &r, partial ? CSUM_PARTIAL : CSUM_WHOLE))
@@ -81,7 +86,8 @@ ZDD_INLINE int xdp_drop(struct zdd_out *o, enum zdd_verdict verdict)
 	return XDP_DROP;
 }
 
-ZDD_INLINE int xdp_send(struct xdp_md *ctx, const struct zdd_packet *p, struct zdd_out *o)
+ZDD_INLINE int xdp_send(struct xdp_md *ctx, const struct zdd_packet *p,
+			const struct zdd_packet *quote, struct zdd_out *o)
 {
 	struct zdd_route r = {};
 
@@ -98,7 +104,7 @@ ZDD_INLINE int xdp_send(struct xdp_md *ctx, const struct zdd_packet *p, struct z
 		return xdp_drop(o, ZDD_V_NO_LINK);
 	if (r.exit != EXIT_STACK && p->ttl <= 1)
 		return xdp_drop(o, ZDD_V_TTL);
-	if (xdp_rewrite(ctx, p, o, r.exit != EXIT_STACK))
+	if (xdp_rewrite(ctx, p, quote, o, r.exit != EXIT_STACK))
 		return xdp_drop(o, ZDD_V_NO_ROOM);
 	if (r.exit == EXIT_STACK) {
 		count_note(ZDD_N_VIA_STACK);
@@ -122,8 +128,27 @@ ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 	else if (unlikely(zdd_one_way(o->forward)))
 		code = xdp_one_way(ctx, j);
 	else if (o->action != ACT_PASS)
-		code = xdp_send(ctx, &j->p, o);
+		code = xdp_send(ctx, &j->p, 0, o);
 	count_verdict(o->verdict);
+	return code;
+}
+
+/* Returns -1 when the packet is left to xdp_apply: nothing in it is to be translated. */
+ZDD_RARE int xdp_error(struct xdp_md *ctx, struct zdd_job *j)
+{
+	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
+	int code;
+
+	if (!j)
+		return -1;
+	if (parse_quote(data, end, &j->p, &j->quote))
+		end_pass(&j->out, ZDD_V_NOT_L4);
+	else
+		lookup_error(j);
+	if (!is_translated(&j->out))
+		return -1;
+	code = xdp_send(ctx, &j->p, &j->quote, &j->out);
+	count_verdict(j->out.verdict);
 	return code;
 }
 

@@ -69,6 +69,7 @@ struct zdd_job {
 	/* Not cleared between packets: */
 	struct zdd_survey survey; /* scratch of open.h */
 	struct zdd_syn syn;       /* the packet's own, when it is a client's SYN: read_syn */
+	struct zdd_packet quote;  /* of an ICMP error, its offsets from the quote's begin */
 };
 
 ZDD_INLINE void job_start(struct zdd_job *j)

@@ -5,6 +5,7 @@
 #define ZDD_LOOKUP_H
 
 #include "door.h"
+#include "error.h"
 #include "forward.h"
 #include "reply.h"
 
@@ -34,24 +35,41 @@ ZDD_INLINE void look(void *ctx, struct zdd_job *j)
 		forward_udp(j);
 }
 
+/* Reads the plan, once. Returns 0 when that is all: j->out is set. */
+ZDD_INLINE int lookup_begins(struct zdd_job *j)
+{
+	const struct zdd_desk *d = AT(desk, 0);
+
+	j->word = d ? ONCE(d->word) : 0;
+	if (!j->word) {
+		end_pass(&j->out, ZDD_V_NO_PLAN);
+		return 0;
+	}
+	j->seed = d->flow_seed;
+	j->moving = ONCE(d->moving);
+	if (j->moving != ZDD_MOVING_ALL)
+		return 1;
+	j->out.action = ACT_BEFORE;
+	return 0;
+}
+
 /* Decides about one parsed frame; j->out says what to do. The verdict is counted by the hook, when
  * it is carried out. */
 ZDD_INLINE void lookup(void *ctx, enum zdd_parsed parsed, struct zdd_job *j)
 {
-	const struct zdd_desk *d;
-
 	if (parsed != PARSED_L4)
-		return end_pass(&j->out, decide_unparsed(parsed));
-	d = AT(desk, 0);
-	j->word = d ? ONCE(d->word) : 0;
-	if (!j->word)
-		return end_pass(&j->out, ZDD_V_NO_PLAN);
-	j->seed = d->flow_seed;
-	j->moving = ONCE(d->moving);
-	if (j->moving == ZDD_MOVING_ALL)
-		j->out.action = ACT_BEFORE;
-	else
+		end_pass(&j->out, decide_unparsed(parsed));
+	else if (lookup_begins(j))
 		look(ctx, j);
+}
+
+/* The same for PARSED_ERROR, with the quoted packet in j->quote. */
+ZDD_INLINE void lookup_error(struct zdd_job *j)
+{
+	if (!lookup_begins(j))
+		return;
+	j->now = NOW();
+	look_error(j);
 }
 
 #endif

@@ -60,7 +60,7 @@ ZDD_INLINE int xdp_make_whole(struct xdp_md *ctx, const struct zdd_packet *p)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 
-	if (!is_partial(data, end, p))
+	if (!has_ports(p) || !is_partial(data, end, p))
 		return 0;
 	return xdp_complete(ctx, p);
 }

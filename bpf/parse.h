@@ -20,15 +20,18 @@ enum {
 	TYPE_8021Q = 0x8100,
 	TYPE_8021AD = 0x88a8,
 	PROTO_HOPOPTS = 0,
+	PROTO_ICMP = 1,
 	PROTO_TCP = 6,
 	PROTO_UDP = 17,
 	PROTO_ROUTING = 43,
 	PROTO_FRAGMENT = 44,
+	PROTO_ICMPV6 = 58,
 	PROTO_DSTOPTS = 60,
 	TCP_FIN = 1,
 	TCP_SYN = 2,
 	TCP_RST = 4,
 	TCP_ACK = 16,
+	ICMP_HEADER = 8, /* of an error: type, code, checksum, four bytes of the type's own */
 };
 
 /* How much of the frame is understood. */
@@ -36,6 +39,7 @@ enum zdd_parsed {
 	PARSED_NOT_IP,
 	PARSED_NOT_L4,   /* IP, but neither TCP nor UDP, or cut short before the ports */
 	PARSED_FRAGMENT, /* a later fragment: no ports */
+	PARSED_ERROR,    /* an ICMP error: it quotes a packet (quote.h) */
 	PARSED_L4,       /* all fields below are set */
 };
 
@@ -112,7 +116,10 @@ ZDD_INLINE __u32 get32(const void *p)
 	return __builtin_bswap32(((const be32_at *)p)->v);
 }
 
-enum { OFFSET_MAX = 1023 };
+enum {
+	OFFSET_MAX = 1023,
+	L4_MAX = OFFSET_MAX - (int)sizeof(struct wire_tcp), /* its checksum is in reach too */
+};
 
 /* An offset that the verifier believes in: it must see the bound right before the addition, which
  * clang 14 moves behind it (seen with kernel 6.18). */
@@ -258,35 +265,65 @@ ZDD_INLINE enum zdd_parsed parse_udp(const __u8 *h, const __u8 *end, struct zdd_
 	return PARSED_L4;
 }
 
-/* From the L3 header at p->l3 on. type is the ethertype in host order. */
-ZDD_INLINE enum zdd_parsed parse_l3(const __u8 *data, const __u8 *end, __u16 type,
-				    struct zdd_packet *p)
+/* RFC 792 (unreachable, time exceeded, parameter problem), RFC 4443 (too big beside these). Redirects
+ * and source quench speak to the node itself. */
+ZDD_INLINE enum zdd_parsed parse_icmp(const __u8 *h, const struct zdd_packet *p)
+{
+	int v4 = !p->v6 && p->proto == PROTO_ICMP && (h[0] == 3 || h[0] == 11 || h[0] == 12);
+	int v6 = p->v6 && p->proto == PROTO_ICMPV6 && h[0] >= 1 && h[0] <= 4;
+
+	return (v4 || v6) && !p->first_fragment && !p->bad_length ? PARSED_ERROR : PARSED_NOT_L4;
+}
+
+/* From the L3 header at p->l3 to the ports, which are set whatever the protocol. type is the
+ * ethertype in host order; room gets the bytes that the IP length gives to L4. */
+ZDD_INLINE enum zdd_parsed parse_ports(const __u8 *data, const __u8 *end, __u16 type,
+				       struct zdd_packet *p, __u32 *room)
 {
 	enum zdd_parsed parsed;
 	const __u8 *h;
-	__u32 room = 0;
 
+	*room = 0;
 	if (type == TYPE_V4)
-		parsed = parse_v4(data, end, p, &room);
+		parsed = parse_v4(data, end, p, room);
 	else if (type == TYPE_V6)
-		parsed = parse_v6(data, end, p, &room);
+		parsed = parse_v6(data, end, p, room);
 	else
 		return PARSED_NOT_IP;
 	if (parsed != PARSED_L4)
 		return parsed;
-	if (p->l4 > OFFSET_MAX)
+	if (p->l4 > L4_MAX)
 		return PARSED_NOT_L4;
 	h = data + bounded(p->l4);
-	p->segment = room;
 	if (h + 4 > end)
 		return PARSED_NOT_L4;
 	p->sport = ((const be16_at *)h)->v;
 	p->dport = ((const be16_at *)(h + 2))->v;
+	return PARSED_L4;
+}
+
+ZDD_INLINE enum zdd_parsed parse_l3(const __u8 *data, const __u8 *end, __u16 type,
+				    struct zdd_packet *p)
+{
+	__u32 room;
+	enum zdd_parsed parsed = parse_ports(data, end, type, p, &room);
+	const __u8 *h = data + bounded(p->l4);
+
+	if (parsed != PARSED_L4)
+		return parsed;
+	p->segment = room;
+	if (h + 4 > end)
+		return PARSED_NOT_L4;
 	if (p->proto == PROTO_TCP)
 		return parse_tcp(h, end, p, room);
 	if (p->proto == PROTO_UDP)
 		return parse_udp(h, end, p, room);
-	return PARSED_NOT_L4;
+	return parse_icmp(h, p);
+}
+
+ZDD_INLINE int has_ports(const struct zdd_packet *p)
+{
+	return p->proto == PROTO_TCP || p->proto == PROTO_UDP;
 }
 
 /* A whole Ethernet frame. */

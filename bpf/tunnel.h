@@ -11,17 +11,14 @@
 #include "job.h"
 
 enum {
-	PROTO_ICMP = 1,
 	PROTO_IPIP = 4,
 	PROTO_IPV6 = 41,
-	PROTO_ICMPV6 = 58,
 	TUNNEL_TTL = 64,
 	TUNNEL_MAX = 48, /* IPv6 and UDP: no packet is shorter with the smallest header before it */
 	GUE_PORT = 6080,
 	GUE_SOURCE =
 		49152, /* of 16384 ports: ECMP and receive queues see flows (RFC 6056's range) */
 	V4_DF = 0x40,
-	ICMP_HEADER = 8,
 	/* What is quoted makes 576 bytes (RFC 1812 4.3.2.3) and 1280 (RFC 4443 2.4). */
 	QUOTE_V4 = 548,
 	QUOTE_V6 = 1232,
@@ -174,12 +171,13 @@ ZDD_INLINE __u16 outer_check(const __u8 *h, const __u8 *end, const struct zdd_pa
 	return check ? check : 0xffff;
 }
 
-/* The field of the packet inside: what it holds, partial or whole; 0 when UDP has none. */
+/* The field of the packet inside: what it holds, partial or whole; 0 when UDP has none, and for ICMP,
+ * whose sums are others. */
 ZDD_INLINE __u16 inner_check(__u8 *data, const __u8 *end, const struct zdd_packet *p)
 {
 	__u8 *at = data + bounded(check_offset(p));
 
-	if (at + 2 > end)
+	if (at + 2 > end || !has_ports(p))
 		return 0;
 	return p->proto == PROTO_TCP ? 0xffff : ((be16_at *)at)->v;
 }

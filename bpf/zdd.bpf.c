@@ -25,6 +25,7 @@ int zdd_xdp(struct xdp_md *ctx)
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 	enum zdd_parsed parsed;
 	struct zdd_job *j = AT(jobs, 0);
+	int code;
 
 	if (!j)
 		return XDP_PASS;
@@ -34,7 +35,13 @@ int zdd_xdp(struct xdp_md *ctx)
 	parsed = parse_frame(data, end, &j->p);
 	if (unlikely(is_syn(&j->p)) && parsed == PARSED_L4)
 		read_syn(data, end, &j->p, &j->syn);
-	lookup(ctx, parsed, j);
+	if (unlikely(parsed == PARSED_ERROR)) {
+		code = xdp_error(ctx, j);
+		if (code >= 0)
+			return code;
+	} else {
+		lookup(ctx, parsed, j);
+	}
 	if (unlikely(j->out.action == ACT_BEFORE)) {
 		bpf_tail_call(ctx, &before_xdp, 0);
 		end_pass(&j->out, ZDD_V_NO_PLAN);
@@ -48,6 +55,7 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 {
 	enum zdd_parsed parsed;
 	struct zdd_job *j = AT(jobs, 0);
+	int code;
 
 	if (!j)
 		return TC_ACT_UNSPEC;
@@ -62,7 +70,13 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 		j->p.vlan = skb->vlan_tci;
 	if (unlikely(is_syn(&j->p)) && parsed == PARSED_L4)
 		read_syn((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p, &j->syn);
-	lookup(skb, parsed, j);
+	if (unlikely(parsed == PARSED_ERROR)) {
+		code = tc_error(skb, j);
+		if (code != TC_LEFT)
+			return code;
+	} else {
+		lookup(skb, parsed, j);
+	}
 	if (unlikely(j->out.action == ACT_BEFORE)) {
 		bpf_tail_call(skb, &before_tc, egress);
 		end_pass(&j->out, ZDD_V_NO_PLAN);

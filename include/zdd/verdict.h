@@ -11,7 +11,7 @@
 /* clang-format off */
 #define ZDD_VERDICTS(V)                                                                            \
 	V(NOT_IP, not_ip, PASS, 1, "neither IPv4 nor IPv6: ARP, LLDP and the like, passed untouched")  \
-	V(NOT_L4, not_l4, PASS, 1, "neither TCP nor UDP, ICMP included, passed untouched")             \
+	V(NOT_L4, not_l4, PASS, 1, "neither TCP nor UDP nor an error of a flow, passed")             \
 	V(NOT_OURS, not_ours, PASS, 1, "not for a listener and not from a backend, passed untouched")  \
 	V(FRAGMENT_PASS, fragment_pass, PASS, 1, "a fragment not known to be a listener's, passed")    \
 	V(HOST_SOCKET, host_socket, PASS, 1, "belongs to a connection this host opened itself")        \
@@ -21,6 +21,8 @@
 	V(FORWARDED, forwarded, SEND, 1, "belongs to a flow and went to its backend")                  \
 	V(REPLY, reply, SEND, 1, "a backend's answer, given the listener's address again")             \
 	V(REPLY_STATELESS, reply_stateless, SEND, 0, "an answer of a flow that is kept without state") \
+	V(ICMP_TO_BACKEND, icmp_to_backend, SEND, 1, "an ICMP error about a reply, for its backend")   \
+	V(ICMP_TO_CLIENT, icmp_to_client, SEND, 1, "an ICMP error about a client's packet, for it")    \
 	V(STRAY_FORWARDED, stray_forwarded, SEND, 0, "TCP without SYN or flow, forwarded by the table") \
 	V(TABLE_FULL, flow_table_full, SEND, 0, "new flow without room, forwarded without state")      \
 	V(SYN_FLOOD, syn_flood, SEND, 0, "more handshakes begin than end: SYN forwarded without state")  \

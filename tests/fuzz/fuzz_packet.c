@@ -6,7 +6,7 @@
 
 #include "mem.h"
 #include "lookup.h"
-#include "frame.h"
+#include "quote.h"
 
 /* The node of the packet cases. */
 #include "../packet/engine.h"
@@ -74,12 +74,46 @@ static bool rewrite_one(const struct zdd_job *j, unsigned control, uint8_t *at, 
 	return partial;
 }
 
+/* As the programs do it. */
+static bool look_at(struct zdd_job *j, uint8_t *at, size_t n)
+{
+	enum zdd_parsed parsed = parse_frame(at, at + n, &j->p);
+
+	if (parsed == PARSED_L4 && is_syn(&j->p))
+		read_syn(at, at + n, &j->p, &j->syn);
+	if (parsed != PARSED_ERROR) {
+		lookup(NULL, parsed, j);
+		return false;
+	}
+	if (parse_quote(at, at + n, &j->p, &j->quote))
+		end_pass(&j->out, ZDD_V_NOT_L4);
+	else
+		lookup_error(j);
+	return true;
+}
+
+/* An error is changed within its IP packet only, and its checksum stays right. */
+static void error_one(const struct zdd_job *j, const uint8_t *before, uint8_t *at, size_t n)
+{
+	struct zdd_rewrite r = {.addr = &j->out.addr,
+				.port = j->out.port,
+				.other = j->out.other,
+				.source = j->out.action == ACT_TO_CLIENT,
+				.decrement = j->p.ttl > 1};
+	size_t end = j->p.l4 + j->p.segment;
+
+	must_hold(!write_error(at, at + n, &j->p, &j->quote, &r));
+	must_hold(!memcmp(before, at, j->p.l3));
+	must_hold(!memcmp(before + end, at + end, n - end));
+	must_hold((frame_sums(before, n) == SUMS_GOOD) == (frame_sums(at, n) == SUMS_GOOD));
+}
+
 /* Drivers place frames at 2 mod 4; nothing behind the last byte may be touched. */
 static void one_frame(const uint8_t *bytes, size_t n, unsigned control)
 {
 	uint8_t *block = malloc(n + 2), *at = block + 2;
 	struct zdd_job j = {.out = {.action = ACT_PASS}};
-	enum zdd_parsed parsed;
+	bool error, sent;
 
 	must_hold(block);
 	memcpy(at, bytes, n);
@@ -87,14 +121,14 @@ static void one_frame(const uint8_t *bytes, size_t n, unsigned control)
 	j.p.frame = (uint32_t)n;
 	j.p.ifindex = 1;
 	j.p.egress = control & EGRESS;
-	parsed = parse_frame(at, at + n, &j.p);
-	if (parsed == PARSED_L4 && is_syn(&j.p))
-		read_syn(at, at + n, &j.p, &j.syn);
-	lookup(NULL, parsed, &j);
+	error = look_at(&j, at, n);
 	must_hold(j.out.verdict < ZDD_VERDICT_COUNT);
 	memo_used |= j.out.verdict == ZDD_V_STRAY_FORWARDED || j.out.verdict == ZDD_V_TABLE_FULL;
 	must_hold(!memcmp(at, bytes, n));
-	if (j.out.action == ACT_TO_BACKEND || j.out.action == ACT_TO_CLIENT)
+	sent = j.out.action == ACT_TO_BACKEND || j.out.action == ACT_TO_CLIENT;
+	if (sent && error)
+		error_one(&j, bytes, at, n);
+	else if (sent)
 		check_sent(&j.p, bytes, at, n, rewrite_one(&j, control, at, n));
 	free(block);
 }

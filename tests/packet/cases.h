@@ -39,6 +39,11 @@ struct step {
 	bool stays;         /* its checksum, when partial, is left so */
 	uint16_t keep_to;   /* the step is done for each length from as.keep to this, afresh */
 	void (*before)(struct site *, const struct end *chosen);
+	/* An ICMP error (`as` has its type): the packet it quotes as it comes, and its addresses as
+	 * they leave. "@" as above. `backend`: where it goes, `source`: where it comes from; ports
+	 * there are for the reader. */
+	const struct spec *about;
+	const char *about_from, *about_to, *then_from, *then_to;
 };
 
 struct packet_case {
@@ -54,7 +59,7 @@ struct case_list {
 };
 
 extern const struct case_list tcp_cases, udp_cases, wire_cases, way_cases, rare_cases, road_cases,
-	cut_cases;
+	cut_cases, error_cases;
 
 #define STEPS(array) (array), sizeof(array) / sizeof((array)[0])
 #define CASES(array)                                                                               \

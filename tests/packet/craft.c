@@ -93,7 +93,16 @@ static bool is_v6(const struct spec *s)
 
 static unsigned proto_of(const struct spec *s)
 {
+	if (s->error)
+		return is_v6(s) ? ICMP6 : ICMP;
 	return s->proto ? s->proto : TCP;
+}
+
+static size_t check_field(unsigned proto)
+{
+	if (proto == TCP)
+		return 16;
+	return proto == UDP ? 6 : 2;
 }
 
 static size_t l4_size(const struct spec *s)
@@ -199,6 +208,25 @@ static void put_udp(const struct spec *s, struct frame *f)
 	put16(f, 0);
 }
 
+static void put_error(const struct spec *s, struct frame *f)
+{
+	put8(f, s->error);
+	put8(f, s->code);
+	put16(f, 0);
+	put32(f, s->word32);
+}
+
+/* Sets s->data, too. */
+static void quote(struct spec *s, struct frame *about)
+{
+	craft(s->about, about);
+	about->len -= 14;
+	memmove(about->bytes, about->bytes + 14, about->len);
+	if (s->quoted && s->quoted < about->len)
+		about->len = s->quoted;
+	s->data = (uint16_t)about->len;
+}
+
 static void put_data(const struct spec *s, struct frame *f)
 {
 	if (s->data >= 2)
@@ -210,13 +238,16 @@ static void put_data(const struct spec *s, struct frame *f)
 static void set_check(const struct spec *s, struct frame *f, size_t l4)
 {
 	size_t n = is_v6(s) ? 16 : 4, length = l4_size(s) + s->data;
-	size_t field = l4 + (proto_of(s) == TCP ? 16 : 6);
+	size_t field = l4 + check_field(proto_of(s));
 	uint32_t sum =
 		pseudo(s->from.addr.b + 16 - n, s->to.addr.b + 16 - n, n, proto_of(s), length);
 
-	if (s->check == CHECK_NONE)
+	if (proto_of(s) == ICMP)
+		sum = 0; /* has no pseudo-header */
+
+	if (s->check == CHECK_NONE && !s->error)
 		return;
-	if (s->check == CHECK_PARTIAL) {
+	if (s->check == CHECK_PARTIAL && !s->error) {
 		set16(f, field, sum);
 		return;
 	}
@@ -226,17 +257,13 @@ static void set_check(const struct spec *s, struct frame *f, size_t l4)
 	set16(f, field, !sum && proto_of(s) == UDP ? 0xffff : sum);
 }
 
-void craft(const struct spec *s, struct frame *f)
+static void put_l4(const struct spec *s, const struct frame *about, struct frame *f)
 {
-	size_t l4;
-
-	memset(f, 0, sizeof(*f));
-	put_ethernet(s, f);
-	if (is_v6(s))
-		put_v6(s, f);
-	else
-		put_v4(s, f);
-	l4 = f->len;
+	if (s->error) {
+		put_error(s, f);
+		put(f, about->bytes, about->len);
+		return;
+	}
 	put16(f, s->from.port);
 	put16(f, s->to.port);
 	if (proto_of(s) == TCP)
@@ -244,10 +271,28 @@ void craft(const struct spec *s, struct frame *f)
 	else
 		put_udp(s, f);
 	put_data(s, f);
-	set_check(s, f, l4);
-	put_n(f, 0xee, s->trailer);
-	if (s->keep && s->keep < f->len)
-		f->len = s->keep;
+}
+
+void craft(const struct spec *given, struct frame *f)
+{
+	struct spec s = *given;
+	struct frame about;
+	size_t l4;
+
+	if (s.error)
+		quote(&s, &about);
+	memset(f, 0, sizeof(*f));
+	put_ethernet(&s, f);
+	if (is_v6(&s))
+		put_v6(&s, f);
+	else
+		put_v4(&s, f);
+	l4 = f->len;
+	put_l4(&s, &about, f);
+	set_check(&s, f, l4);
+	put_n(f, 0xee, s.trailer);
+	if (s.keep && s.keep < f->len)
+		f->len = s.keep;
 }
 
 /* ---- packets in packets ---- */
@@ -416,6 +461,14 @@ static struct seen see_v6(const uint8_t *h, size_t n)
 	return s;
 }
 
+static bool has_sum(const struct seen *s)
+{
+	bool v6 = s->addr_len == 16;
+
+	return (s->proto == TCP && s->length >= 20) || (s->proto == UDP && s->length >= 8) ||
+	       (s->proto == (v6 ? ICMP6 : ICMP) && s->length >= 8);
+}
+
 enum sums frame_sums(const uint8_t *bytes, size_t len)
 {
 	size_t l3 = 14, field;
@@ -427,15 +480,14 @@ enum sums frame_sums(const uint8_t *bytes, size_t len)
 		return SUMS_NONE;
 	s = at16(bytes + l3 - 2) == 0x0800 ? see_v4(bytes + l3, len - l3)
 					   : see_v6(bytes + l3, len - l3);
-	if (!s.whole || (s.proto != TCP && s.proto != UDP) ||
-	    s.length < (s.proto == TCP ? 20u : 8u))
+	if (!s.whole || !has_sum(&s))
 		return SUMS_NONE;
 	if (!s.l3_good)
 		return SUMS_BAD_L3;
-	field = s.proto == TCP ? 16 : 6;
+	field = check_field(s.proto);
 	if (s.proto == UDP && !at16(s.l4 + field))
 		return SUMS_GOOD;
-	return sum_add(pseudo(s.src, s.dst, s.addr_len, s.proto, s.length),
+	return sum_add(s.proto == ICMP ? 0 : pseudo(s.src, s.dst, s.addr_len, s.proto, s.length),
 		       sum_bytes(s.l4, s.length)) == 0xffff
 		       ? SUMS_GOOD
 		       : SUMS_BAD_L4;

@@ -19,6 +19,8 @@ enum {
 	ACK = 16,
 	TCP = 6,
 	UDP = 17,
+	ICMP = 1,
+	ICMP6 = 58,
 };
 
 /* bytes begin 2 mod 4, as drivers place them. */
@@ -63,6 +65,11 @@ struct spec {
 	uint16_t type;     /* ethertype, when not that of the addresses */
 	uint8_t l4;        /* protocol number in the header, when not proto's */
 	uint16_t keep;     /* cut the frame to these bytes, 0: all */
+	/* An ICMP error of this type about another packet, in place of TCP or UDP. */
+	uint8_t error, code;
+	uint32_t word32;          /* the header's last four bytes */
+	const struct spec *about; /* its Ethernet header is not quoted */
+	uint16_t quoted;          /* bytes of it, 0: all, which may be fewer */
 };
 
 /* Sets frame. */
@@ -87,7 +94,7 @@ enum sums {
 	SUMS_GOOD, /* or absent where that is allowed */
 	SUMS_BAD_L3,
 	SUMS_BAD_L4,
-	SUMS_NONE, /* no whole, unfragmented TCP or UDP packet */
+	SUMS_NONE, /* no whole, unfragmented TCP, UDP or ICMP packet */
 };
 enum sums frame_sums(const uint8_t *bytes, size_t len);
 

@@ -130,17 +130,51 @@ static void random_lies(struct spec *s)
 		s->keep = (uint16_t)(14 + any(100));
 }
 
+/* About a packet that `s` was before: of a client to a backend, or of a listener to a client. */
+static void make_error(struct spec *s, struct spec *about)
+{
+	static const uint8_t types[2][8] = {{3, 3, 3, 11, 12, 3, 5, 8}, {1, 2, 2, 3, 4, 2, 5, 128}};
+	bool v6 = !zdd_addr_is_v4(&s->from.addr);
+	struct end to = s->to;
+
+	*about = *s;
+	memset(about->vlan, 0, sizeof(about->vlan));
+	s->to = s->from;
+	s->from = one_in(2) ? to : end_of(v6 ? "[2001:db8:77::1]:1" : "192.0.2.99:1");
+	s->error = types[v6][any(8)];
+	s->code = (uint8_t)any(5);
+	s->word32 = any(2000);
+	s->quoted = (uint16_t)(one_in(2) ? any(120) : 548);
+	s->about = about;
+	random_odds(s);
+	random_lies(s);
+}
+
+/* Listeners and clients, or backends and clients, the other way round. */
+static void turn(struct spec *s)
+{
+	struct end from = s->from;
+
+	s->from = s->to;
+	s->to = from;
+}
+
 static void random_frame(struct frame *f)
 {
-	struct spec s = {.proto = one_in(3) ? UDP : TCP};
+	struct spec s = {.proto = one_in(3) ? UDP : TCP}, about;
+	bool error = one_in(6);
 
 	random_ends(&s);
+	if (error)
+		turn(&s);
 	if (s.proto == TCP)
 		random_tcp(&s);
 	s.data = (uint16_t)(one_in(2) ? any(1400) : 0);
 	s.word = (uint16_t)any(65536);
 	random_odds(&s);
 	random_lies(&s);
+	if (error)
+		make_error(&s, &about);
 	craft(&s, f);
 	for (uint32_t n = one_in(10) ? 1 + any(3) : 0; n; n--)
 		f->bytes[any((uint32_t)f->len)] = (uint8_t)any(256);

@@ -7,8 +7,8 @@
 #include "mem.h"
 #include "lookup.h"
 #include "route.h"
-#include "frame.h"
 #include "oneway.h"
+#include "quote.h"
 
 #include "engine.h"
 
@@ -27,7 +27,7 @@ static int fib_answer(struct bpf_fib_lookup *f)
 /* One packet at the hook: tag and Ethernet header differ. */
 struct pass {
 	enum hook hook;
-	bool egress;
+	bool egress, error;
 	struct frame *f;
 	struct zdd_job *j;
 };
@@ -55,9 +55,12 @@ static int rewrite(struct pass *x, int decrement)
 				.source = o->action == ACT_TO_CLIENT,
 				.decrement = decrement};
 	__u8 *data = x->f->bytes, *end = data + x->f->len;
-	int partial = x->hook == HOOK_XDP && is_partial(data, end, p);
-	int left = partial && is_generic(p->ifindex);
+	int partial, left;
 
+	if (x->error)
+		return write_error(data, end, p, &x->j->quote, &r);
+	partial = x->hook == HOOK_XDP && is_partial(data, end, p);
+	left = partial && is_generic(p->ifindex);
 	if (left)
 		partial = !is_whole_too(data, end, check_offset(p), native_sum(x));
 	if (write_rewrite(data, end, p, &r, partial ? CSUM_PARTIAL : CSUM_WHOLE))
@@ -212,13 +215,28 @@ static enum ran_code apply(struct pass *x)
 	return code;
 }
 
+/* As the programs do it: one road for errors, one for the rest. */
+static void look_at(struct pass *x)
+{
+	__u8 *data = x->f->bytes, *end = data + x->f->len;
+	enum zdd_parsed parsed = parse_frame(data, end, &x->j->p);
+
+	if (parsed == PARSED_L4 && is_syn(&x->j->p))
+		read_syn(data, end, &x->j->p, &x->j->syn);
+	x->error = parsed == PARSED_ERROR;
+	if (!x->error)
+		lookup(0, parsed, x->j);
+	else if (parse_quote(data, end, &x->j->p, &x->j->quote))
+		end_pass(&x->j->out, ZDD_V_NOT_L4);
+	else
+		lookup_error(x->j);
+}
+
 static int native_run(struct engine *e, bool egress, const struct frame *in, struct ran *out)
 {
 	struct zdd_count_row before = counts_sum(&e->memory), after;
 	struct zdd_job j = {};
-	struct pass x = {egress ? HOOK_TC : e->hook, egress, &out->out, &j};
-	const __u8 *bytes = out->out.bytes;
-	enum zdd_parsed parsed;
+	struct pass x = {egress ? HOOK_TC : e->hook, egress, false, &out->out, &j};
 
 	native_use(&e->memory);
 	native_fib = fib_answer;
@@ -228,10 +246,7 @@ static int native_run(struct engine *e, bool egress, const struct frame *in, str
 	j.p.frame = in->len;
 	j.p.ifindex = 1;
 	j.p.egress = egress;
-	parsed = parse_frame(bytes, bytes + in->len, &j.p);
-	if (parsed == PARSED_L4 && is_syn(&j.p))
-		read_syn(bytes, bytes + in->len, &j.p, &j.syn);
-	lookup(0, parsed, &j);
+	look_at(&x);
 	out->code = apply(&x);
 	after = counts_sum(&e->memory);
 	out->counts = counts_minus(&after, &before);

@@ -45,28 +45,46 @@ static struct end other_of(const struct run *r)
 	return zdd_addr_eq(&one.addr, &r->chosen.addr) ? two : one;
 }
 
-static struct end sender_of(const struct run *r, const struct step *s)
+static struct end sender_of(const struct run *r, const char *from)
 {
-	if (!strcmp(s->from, "@"))
+	if (!strcmp(from, "@"))
 		return r->chosen;
-	return !strcmp(s->from, "!") ? other_of(r) : end_of(s->from);
+	return !strcmp(from, "!") ? other_of(r) : end_of(from);
 }
 
-static struct end receiver_of(const struct run *r, const struct step *s)
+static struct end receiver_of(const struct run *r, const char *to)
 {
-	struct end end = end_of(strcmp(s->to, "@") ? s->to : CLIENT);
+	struct end end = end_of(strcmp(to, "@") ? to : CLIENT);
 
-	if (!strcmp(s->to, "@"))
+	if (!strcmp(to, "@"))
 		end.port = r->alias_port;
 	return end;
 }
 
-static struct spec incoming(const struct run *r, const struct step *s)
+/* What an error quotes: went from `from`, which may have been given another port, to `to`. */
+static void put_about(struct spec *error, struct spec *about, struct end from, struct end to)
+{
+	about->from = from;
+	about->to = to;
+	error->about = about;
+}
+
+/* "@": the client with the port that it was given; "#": the backend that was chosen. */
+static struct end end_in(const struct run *r, const char *text)
+{
+	return strcmp(text, "#") ? receiver_of(r, text) : r->chosen;
+}
+
+static struct spec incoming(const struct run *r, const struct step *s, struct spec *about)
 {
 	struct spec in = s->as;
 
-	in.from = sender_of(r, s);
-	in.to = receiver_of(r, s);
+	in.from = sender_of(r, s->from);
+	in.to = receiver_of(r, s->to);
+	if (s->about) {
+		*about = *s->about;
+		put_about(&in, about, end_in(r, s->about_from), end_in(r, s->about_to));
+	}
 	memcpy(in.smac, client_mac, 6);
 	if (site_backend(&r->site, &in.from))
 		backend_mac(&in.from, in.smac);
@@ -158,11 +176,15 @@ static void leave(const struct run *r, const struct step *s, const struct end *t
 
 /* Sets want from in; out is only asked where the case leaves the choice to the engine. */
 static bool wanted(struct run *r, const struct step *s, const struct spec *in,
-		   const struct frame *out, struct spec *want)
+		   const struct frame *out, struct spec *want, struct spec *about)
 {
 	struct end to = in->to;
 
 	*want = *in;
+	if (s->then_from) {
+		*about = *in->about;
+		put_about(want, about, end_in(r, s->then_from), end_in(r, s->then_to));
+	}
 	if (s->backend && !find_backend(r, s, out, &to))
 		return false;
 	if (s->road == ROAD_NAT)
@@ -274,7 +296,7 @@ static bool check_ran(struct run *r, const struct step *s, const struct spec *in
 {
 	static const char *const codes[] = {"passed", "dropped", "redirected"};
 	struct frame want;
-	struct spec spec;
+	struct spec spec, about;
 
 	if (!check_verdict(r, s, ran))
 		return false;
@@ -284,7 +306,7 @@ static bool check_ran(struct run *r, const struct step *s, const struct spec *in
 		return true;
 	if (s->told)
 		return check_told(r, s, in, ran);
-	if (!wanted(r, s, in, &ran->out, &spec))
+	if (!wanted(r, s, in, &ran->out, &spec, &about))
 		return false;
 	craft(&spec, &want);
 	if (s->road > ROAD_DSR && !put_in_tunnel(r, s, in, &ran->out, &want))
@@ -301,11 +323,11 @@ static bool check_ran(struct run *r, const struct step *s, const struct spec *in
 static void make_zero_sum(struct run *r, const struct step *s, struct spec *in)
 {
 	struct frame unknown = {.len = 0}, f;
-	struct spec want;
+	struct spec want, about;
 
 	for (uint32_t word = 0; word < 0x10000; word++) {
 		in->word = (uint16_t)word;
-		if (!wanted(r, s, in, &unknown, &want))
+		if (!wanted(r, s, in, &unknown, &want, &about))
 			return;
 		craft(&want, &f);
 		if (!memcmp(f.bytes + (zdd_addr_is_v4(&want.from.addr) ? 40 : 60), "\xff\xff", 2))
@@ -331,7 +353,7 @@ static void make_partial_looking(struct spec *in)
 
 static bool run_frame(struct run *r, const struct step *s, uint16_t keep)
 {
-	struct spec spec = incoming(r, s);
+	struct spec about, spec = incoming(r, s, &about);
 	struct frame in;
 	struct ran ran = {.code = RAN_PASSED};
 	int err;
@@ -431,7 +453,7 @@ static void say_skipped(const struct engine *engines)
 int main(int argc, char **argv)
 {
 	const struct case_list *lists[] = {&tcp_cases,  &udp_cases,  &wire_cases, &way_cases,
-					   &road_cases, &rare_cases, &cut_cases};
+					   &road_cases, &rare_cases, &cut_cases,  &error_cases};
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	struct engine *engines = engines_open();

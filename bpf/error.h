@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* ICMP errors belong to the flow of the packet that they quote (RFC 5508, 4.2). They change nothing
+ * in it: whoever can guess a flow's addresses can send one. */
+#ifndef ZDD_ERROR_H
+#define ZDD_ERROR_H
+
+#include "door.h"
+#include "forward.h"
+#include "reply.h"
+
+/* j->listener: of a quoted reply; ZDD_NONE: what is quoted went to a backend. */
+ZDD_INLINE void quoted_key(struct zdd_job *j, struct zdd_key *key)
+{
+	const struct zdd_packet *q = &j->quote;
+	int reply = j->listener != ZDD_NONE;
+
+	key->client = reply ? &q->dst : &q->src;
+	key->port = reply ? q->dport : q->sport;
+	key->listener = j->listener;
+	key->peer = reply ? 0 : &q->dst;
+	key->peer_port = q->dport;
+	key->hash = zdd_flow_hash(key->client, key->port, q->proto, j->seed);
+}
+
+ZDD_INLINE void find_quoted(const struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
+{
+	if (j->quote.proto == PROTO_UDP)
+		return flow_find(region_udp(), key, hit);
+	flow_find(region_tcp(), key, hit);
+	if (!hit->flow)
+		flow_find(region_half(), key, hit);
+}
+
+/* About a reply: the router asks the VIP, its backend has to hear it. */
+ZDD_INLINE void error_to_backend(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	end_backend(&j->out, ZDD_V_ICMP_TO_BACKEND, AT(backends, hit->owner.backend),
+		    hit->flow->other);
+}
+
+/* About a client's packet, by its backend or a router before it. Whoever it is from, it comes from
+ * the VIP now: an address behind the switch means nothing outside, and is filtered there. */
+ZDD_INLINE void error_to_client(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	const struct zdd_flow *f = hit->flow;
+	struct zdd_out *o = &j->out;
+
+	end_client(j, ZDD_V_ICMP_TO_CLIENT, hit->owner.listener);
+	o->other = ZDD_META_STATE(hit->meta) & ZDD_F_ALIAS ? f->other : 0;
+	o->link = f->link;
+	o->vlan = f->vlan;
+	__builtin_memcpy(o->mac, f->mac, 6);
+}
+
+/* What an error is about, by the doors of the packet that it quotes. 0, or -1: nothing of ours. */
+ZDD_INLINE int error_course(struct zdd_job *j)
+{
+	const struct zdd_packet *q = &j->quote;
+	__u32 slot = ZDD_WORD_SLOT(j->word);
+	const struct zdd_door *d;
+
+	j->listener = ZDD_NONE;
+	if (!zdd_addr_eq(&q->src, &j->p.dst))
+		return -1; /* it goes to the sender of what it quotes */
+	d = door_find(slot, &q->src, q->sport, q->proto);
+	if (d && d->kind == ZDD_DOOR_LISTENER && !j->p.egress) {
+		j->listener = d->listener;
+		return 0;
+	}
+	d = door_find(slot, &q->dst, q->dport, q->proto);
+	return d && d->kind == ZDD_DOOR_BACKEND ? 0 : -1;
+}
+
+/* In the modes without translation it goes to the backend as the packets do. */
+ZDD_INLINE int is_translated(const struct zdd_out *o)
+{
+	return (o->action == ACT_TO_BACKEND || o->action == ACT_TO_CLIENT) &&
+	       !zdd_one_way(o->forward);
+}
+
+/* j->quote is parsed. Sets j->out. */
+ZDD_RARE int look_error(struct zdd_job *j)
+{
+	struct zdd_key key;
+	struct zdd_hit hit;
+
+	if (!j)
+		return 0;
+	if (error_course(j)) {
+		end_pass(&j->out, ZDD_V_NOT_L4);
+		return 0;
+	}
+	quoted_key(j, &key);
+	j->hash = key.hash;
+	find_quoted(j, &key, &hit);
+	if (hit.flow && j->listener == ZDD_NONE)
+		error_to_client(j, &hit);
+	else if (hit.flow)
+		error_to_backend(j, &hit);
+	else if (!end_before(j))
+		end_pass(&j->out, ZDD_V_NOT_L4);
+	return 0;
+}
+
+#endif
