@@ -66,6 +66,15 @@ ZDD_INLINE void count_forward(const struct zdd_packet *p, __u16 pool, __u16 back
 	b->bytes += p->payload;
 }
 
+/* A flow whose end only the client tells. */
+ZDD_INLINE void count_closed(__u16 backend)
+{
+	struct zdd_backend_row *b = AT(backend_rows, CPU() * geometry.backends + backend);
+
+	if (b)
+		b->closed++;
+}
+
 ZDD_INLINE void count_reply(const struct zdd_packet *p, __u16 backend, int closed)
 {
 	struct zdd_backend_row *b = AT(backend_rows, CPU() * geometry.backends + backend);

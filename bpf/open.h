@@ -53,11 +53,15 @@ ZDD_INLINE void advance(__u32 *known, __u32 next)
 
 /* Only the client is heard. What it acknowledges is what the backend sends next; its FIN is taken
  * for the end, since the other one's cannot be told from data. */
-ZDD_INLINE __u16 one_way_events(const struct zdd_packet *p, struct zdd_flow *f, __u16 bits)
+ZDD_INLINE __u16 one_way_events(const struct zdd_packet *p, const struct zdd_hit *hit, __u16 bits)
 {
 	if (p->tcp_flags & TCP_ACK)
-		advance(&f->server_seq, p->ack);
-	return bits & ZDD_F_FIN_C ? bits | ZDD_F_FIN_S : bits;
+		advance(&hit->flow->server_seq, p->ack);
+	if (bits & ZDD_F_FIN_C)
+		bits |= ZDD_F_FIN_S;
+	if (bits & (ZDD_F_RST | ZDD_F_FIN_S) & ~ZDD_META_STATE(hit->meta))
+		count_closed(hit->owner.backend);
+	return bits;
 }
 
 ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit, enum zdd_verdict verdict)
@@ -74,7 +78,7 @@ ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit, enum 
 		bits = tcp_events(&j->p, 1, f->client_seq);
 		advance(&f->client_seq, seq_after(&j->p));
 		if (b && zdd_one_way(b->forward))
-			bits = one_way_events(&j->p, f, bits);
+			bits = one_way_events(&j->p, hit, bits);
 	}
 	flow_touch(hit, bits, j->now);
 	learn_way(f, &j->p);

@@ -33,6 +33,12 @@
 	  "see whether the backend is up and in the same network: ip neighbour, ip route get")     \
 	D(BYPASS, "return_path", "backends' replies come back through this node",                  \
 	  "make this node the backends' gateway: their default route must lead here")              \
+	D(ROADS, "roads", "every backend can be reached as its service's mode wants",              \
+	  "dsr: put the backend into a network of this node, or use ipip or gue; all: it must be " \
+	  "another host, by an interface that takes what the hook sends")                          \
+	D(TUNNEL_MTU, "tunnel_mtu", "what clients send fits the way to the backends",              \
+	  "raise the MTU towards the backends by 48 bytes or more (ip link, ip route ... mtu), "   \
+	  "or lower it towards the clients")                                                       \
 	D(CONNTRACK, "conntrack", "conntrack is not in the way",                                   \
 	  "where packets go through the host's stack: notrack for the listeners, or accept both "  \
 	  "directions in the firewall")                                                            \

@@ -15,23 +15,12 @@
 
 #include "control.h"
 #include "daemon.h"
-#include "doctor.h"
+#include "doctor_int.h"
 #include "firewall.h"
 
-enum { INTERFACES_MAX = 256, HALF_OPEN_SUSPECT = 3 };
+enum { HALF_OPEN_SUSPECT = 3 };
 
-struct visit {
-	struct daemon *daemon;
-	struct doctor_fact facts[DOCTOR_CHECKS];
-	struct datapath_interface rows[INTERFACES_MAX];
-	size_t n_rows;
-};
-
-/* The first thing found stays: one sentence per check. */
-static void bad(struct visit *v, enum doctor_check check, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void bad(struct visit *v, enum doctor_check check, const char *format, ...)
+void bad(struct visit *v, enum doctor_check check, const char *format, ...)
 {
 	struct doctor_fact *f = &v->facts[check];
 	va_list args;
@@ -195,10 +184,13 @@ static void see_backend(struct visit *v, const struct world_service *s,
 	struct backend_numbers now = n.backend(n.context, b->object);
 	bool loopback = zdd_addr_is_v4(&b->cfg->addr) && b->cfg->addr.b[12] == 127;
 
-	if (now.mac && !strcmp(now.mac, "unresolved") && s->cfg->forward == FORWARD_NAT)
+	if (now.mac && !strcmp(now.mac, "unresolved") && s->cfg->forward != FORWARD_LOCAL)
 		bad(v, DOCTOR_NEIGHBOURS, "%s: the next hop to %s has no MAC address", s->cfg->name,
 		    b->cfg->text);
-	if (now.half_open >= HALF_OPEN_SUSPECT && !now.row.replies && b->health.state == HEALTH_UP)
+	if (forward_is_one_way(s->cfg->forward))
+		see_road(v, s, b);
+	else if (now.half_open >= HALF_OPEN_SUSPECT && !now.row.replies &&
+		 b->health.state == HEALTH_UP)
 		bad(v, DOCTOR_BYPASS,
 		    "%s: %s answers probes, but of %llu half-open flows not one "
 		    "reply came by: replies bypass this node",
@@ -233,7 +225,7 @@ static const char *find_listening(const struct world *w, const struct zdd_addr *
 	for (size_t i = 0; i < w->config->n_services; i++) {
 		const struct cfg_service *s = &w->config->services[i];
 
-		for (size_t k = 0; s->forward == FORWARD_NAT && k < s->n_listen; k++)
+		for (size_t k = 0; s->forward != FORWARD_LOCAL && k < s->n_listen; k++)
 			if (s->listen[k].proto == IPPROTO_TCP && s->listen[k].port == port &&
 			    (any || s->listen[k].any || zdd_addr_eq(&s->listen[k].addr, addr)))
 				return s->listen[k].text;
@@ -346,6 +338,7 @@ json_t *doctor_report(struct daemon *d)
 	see_sockets(&v, "/proc/net/tcp6", true);
 	see_firewall(&v);
 	see_flow_room(&v);
+	see_untold(&v);
 	see_daemon(&v);
 	return doctor_json(v.facts);
 }

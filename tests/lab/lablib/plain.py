@@ -9,10 +9,10 @@ def _family(host):
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def connect(netns, host, port, source=None):
+def connect(netns, host, port, source=None, timeout=TIMEOUT):
     with netns.entered():
         s = socket.socket(_family(host), socket.SOCK_STREAM)
-    s.settimeout(TIMEOUT)
+    s.settimeout(timeout)
     if source:
         s.bind((source, 0))
     s.connect((host, port))
