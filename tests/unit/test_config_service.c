@@ -179,6 +179,9 @@ static const struct bad_row policy_rows[] = {
 	    "6:23: services.web.drain.deadline: '5': expected a duration from 0s to 7d"),
 	BAD(WEB("    drain: {then: kep}\n"),
 	    "6:19: services.web.drain.then: 'kep': expected keep, shed or cut; did you mean 'keep'?"),
+	BAD(WEB("    drain: {then: cut}\n    forward: local\n"),
+	    "6:19: services.web.drain.then: 'cut': not yet supported with forward: local; "
+	    "expected keep"),
 	BAD(WEB("    drain: {rate: 0}\n"),
 	    "6:19: services.web.drain.rate: '0': expected a whole number from 1 to 20000"),
 	BAD(WEB("    idle: {tcp: 9s}\n"),

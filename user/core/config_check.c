@@ -257,6 +257,16 @@ static int check_pools(struct report *r, const struct node *service, const struc
 	return err;
 }
 
+/* Their connections have no records: the sockets would have to be found. */
+static int check_removal(struct report *r, const struct node *drain, const struct cfg_service *s)
+{
+	const struct node *then = drain ? tree_get(drain, "then") : NULL;
+
+	if (s->forward != FORWARD_LOCAL || s->drain_then == THEN_KEEP || !then)
+		return 0;
+	return fail_value(r, then, "not yet supported with forward: local; expected keep");
+}
+
 int check_service(struct report *r, const struct node *service, const struct cfg_service *s)
 {
 	int err = check_pools(r, service, s);
@@ -265,6 +275,8 @@ int check_service(struct report *r, const struct node *service, const struct cfg
 		err = check_listeners(r, tree_get(service, "listen"), s, s->listen, s->n_listen);
 	if (!err)
 		err = check_listeners(r, tree_get(service, "preview"), s, s->preview, s->n_preview);
+	if (!err)
+		err = check_removal(r, tree_get(service, "drain"), s);
 	return err ? err : check_cohorts(r, tree_get(service, "cohorts"), s);
 }
 
