@@ -4,6 +4,7 @@
 #define ZDD_FORWARD_H
 
 #include "adopt.h"
+#include "hold.h"
 #include "host.h"
 #include "open.h"
 
@@ -50,13 +51,20 @@ ZDD_RARE int forward_stray(struct zdd_job *j, __u32 reset, __u32 of_host)
 	return 0;
 }
 
+/* known: a record of the tuple stands already. */
+ZDD_INLINE void forward_new(struct zdd_job *j, __u32 known)
+{
+	if (!hold_syn(j))
+		open_flow(j, known);
+}
+
 ZDD_INLINE void forward_step(void *ctx, struct zdd_job *j, enum zdd_step step,
 			     const struct zdd_hit *est, const struct zdd_hit *half)
 {
 	if (step == STEP_FLOW && est->flow)
 		forward_flow(j, est, ZDD_V_FORWARDED);
 	else if (step == STEP_OPEN)
-		open_flow(j, est->flow || half->flow);
+		forward_new(j, est->flow || half->flow);
 	else if (step == STEP_STRAY || step == STEP_STRAY_RST)
 		forward_stray(j, step == STEP_STRAY_RST, host_socket(ctx, &j->p));
 	else if ((step != STEP_PROMOTE || !open_promote(j)) && half->flow)

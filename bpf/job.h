@@ -66,8 +66,10 @@ struct zdd_job {
 	__u32 moving; /* enum zdd_moving, read once */
 	__u32 now;
 	__u16 listener, service;
+	__u32 held; /* place in `held` that waits for the frame, plus 1 */
 	/* Not cleared between packets: */
 	struct zdd_survey survey; /* scratch of open.h */
+	__u32 replayed;           /* zdd_replay: where the SYN came in once */
 	struct zdd_syn syn;       /* the packet's own, when it is a client's SYN: read_syn */
 	struct zdd_packet quote;  /* of an ICMP error, its offsets from the quote's begin */
 };

@@ -103,7 +103,9 @@ struct zdd_service {
 	__u16 share
 		[ZDD_POOLS_PER_SERVICE]; /* 0.01 %; for adoption and people, not read per packet */
 	__u16 pool_id[ZDD_POOLS_PER_SERVICE]; /* global pool objects, same order */
-	__u64 spare;
+	__u32 hold_until;                     /* jiffies, low bits: from then on nothing is held */
+	__u16 hold_max;                       /* SYNs that may be held at once */
+	__u16 hold;                           /* in `holds`; 0: new connections do not wait */
 };
 
 /* A pool as the plan sees it. When a candidate pool is down the daemon writes live's entry here. */
@@ -352,6 +354,29 @@ struct zdd_whom_set {
 	__u64 whom[ZDD_MEMO_WAYS];
 };
 
+/* One for each service that is held, by `hold` of the plan's service; of element 0 only `order` counts.
+ * Programs add, the daemon takes what it has let go. */
+struct zdd_hold {
+	__u64 order; /* grows with every SYN that is held */
+	__u32 held;  /* SYNs in `held` */
+	__u32 spare;
+};
+
+/* A SYN that waits, as it came. Programs claim a free place by compare-and-swap of `who` and write the
+ * rest, `len` last; the daemon frees it. Places stand in rows of ZDD_HELD_ROW, by the flow's hash. */
+struct zdd_held {
+	__u64 who;   /* of the flow's hash; 0: free */
+	__u64 order; /* of arrival */
+	__u32 isn;
+	__u32 ifindex; /* it came in there */
+	__u32 since;   /* jiffies, low bits */
+	__u16 hold;
+	__u16 vlan; /* TCI that is not in the frame (tc) */
+	__u32 len;  /* 0: the bytes are not there yet, or were too many */
+	__u32 spare;
+	__u8 frame[ZDD_HELD_FRAME];
+};
+
 /* How many handshakes were begun and not completed, less what time has written off; programs add and
  * take atomically. At ZDD_PRESSURE_MAX further SYNs get no record: see bpf/flood.h. */
 struct zdd_pressure {
@@ -436,7 +461,10 @@ struct zdd_pool_name {
 	M(sources, struct zdd_addr, ZDD_SOURCES)                                                       \
 	M(syns, struct zdd_syn, ZDD_FLOW_WAYS *(g)->half_buckets)                                      \
 	M(memo_whom, struct zdd_whom_set, ZDD_MEMO_SETS)                                               \
-	M(pressure, struct zdd_pressure, 1)
+	M(pressure, struct zdd_pressure, 1)                                                            \
+	M(holds, struct zdd_hold, ZDD_HOLDS)                                                           \
+	M(held, struct zdd_held, ZDD_HELD)                                                             \
+	M(replay, __u64, ZDD_HELD + 1) /* 0: how many are out; then places of `held`, in order */
 /* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */
@@ -462,6 +490,8 @@ ZDD_SIZED(zdd_flow_bucket, 32);
 ZDD_SIZED(zdd_flow, 64);
 ZDD_SIZED(zdd_syn, 64);
 ZDD_SIZED(zdd_pressure, 64);
+ZDD_SIZED(zdd_hold, 16);
+ZDD_SIZED(zdd_held, 168);
 ZDD_SIZED(zdd_count_row, 512);
 ZDD_SIZED(zdd_pool_row, 64);
 ZDD_SIZED(zdd_backend_row, 64);

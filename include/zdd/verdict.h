@@ -28,6 +28,8 @@
 	V(SYN_FLOOD, syn_flood, SEND, 0, "more handshakes begin than end: SYN forwarded without state")  \
 	V(FLOW_BUSY, flow_busy, SEND, 1, "two CPUs opened flows at once; this one went by the table")  \
 	V(CUT, cut, DROP, 1, "of a connection that is being cut by resets, dropped")                   \
+	V(HELD, held, DROP, 1, "new connection to a service on hold: its SYN is kept and let go later")  \
+	V(HOLD_FULL, hold_full, DROP, 0, "new connection beyond what the hold keeps, dropped")         \
 	V(STRAY_RST, stray_rst, DROP, 1, "RST that belongs to no flow, dropped")                       \
 	V(NO_BACKEND, no_backend, DROP, 0, "no backend of this family in the chosen pool, dropped")    \
 	V(REVERSE_TAKEN, reverse_taken, DROP, 0, "client port in use at every backend tried, dropped") \

@@ -74,8 +74,8 @@ def test_completion(peer, line, words):
 
 # --- mistakes: one line, the right code, nothing sent
 
-LATER = ["canary", "roll", "experiment", "deploy", "promote", "pause", "resume", "abort", "hold", "unhold",
-         "lock", "unlock", "trace", "top"]
+LATER = ["canary", "roll", "experiment", "deploy", "promote", "pause", "resume", "abort", "lock",
+         "unlock", "trace", "top"]
 
 MISTAKES = [
     (["flp"], "did you mean flip?"),

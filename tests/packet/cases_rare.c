@@ -155,6 +155,60 @@ static const struct step flood_data[] = {
 	 .source = WEB6},
 };
 
+/* New connections of PAIR's service wait; what is open runs on. The hold ends by its time, whatever the
+ * daemon does; here the clocks are moved by moving the end. */
+static void hold_until(struct site *s, uint32_t until)
+{
+	struct zdd_memory *m = s->memory;
+	struct zdd_service *list =
+		&m->services[ZDD_WORD_SLOT(m->desk->word) * engine_geometry.services];
+
+	for (uint32_t i = 0; i < engine_geometry.services; i++) {
+		list[i].hold = 1;
+		list[i].hold_max = 2;
+		list[i].hold_until = until;
+	}
+}
+
+static uint32_t last_seen(const struct site *s)
+{
+	uint32_t seen = 0;
+
+	for (uint32_t i = 0; i < ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(&engine_geometry); i++)
+		if (s->memory->flow_recs[i].meta)
+			seen = ZDD_META_SEEN(s->memory->flow_recs[i].meta);
+	return seen;
+}
+
+static void hold(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	hold_until(s, last_seen(s) + 3600 * engine_geometry.hz);
+}
+
+static void hold_over(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	hold_until(s, last_seen(s));
+}
+
+#define FROM(port) .from = "198.51.100.7:" port, .to = WEB
+
+static const struct step held[] = {
+	{TO(WEB), A_SYN, "new", WEB_B},
+	{TO(WEB), A_SYN, "forwarded", WEB_B, .before = hold}, /* begun already */
+	{BACK(WEB_B), A_SYNACK, "reply", .source = WEB},
+	{TO(WEB), AN_ACK, "forwarded", WEB_B},
+	{FROM("40001"), A_SYN, "held"},
+	{FROM("40001"), A_SYN, "held"}, /* its repeat: once */
+	{FROM("40002"), A_SYN, "held"},
+	{FROM("40003"), A_SYN, "hold_full"},
+	{FROM("40002"), A_SYN, "held"},
+	{.from = CLIENT, .to = DNS, U(.data = 3), "new", DNS_B},
+	{TO(WEB), {.flags = ACK, .seq = 1001, .ack = 5001, .data = 9}, "forwarded", WEB_B},
+	{FROM("40001"), A_SYN, "new", WEB_B, .before = hold_over},
+};
+
 static const struct packet_case cases[] = {
 	{"rare: one client port, two listeners, one backend", STEPS(twins)},
 	{"rare: the same in UDP", STEPS(twins_udp)},
@@ -162,6 +216,7 @@ static const struct packet_case cases[] = {
 	{"rare: tables full", STEPS(full)},
 	{"rare: a flood of SYNs, a handshake in it", STEPS(flood)},
 	{"rare: a flood of SYNs, data of the backend", STEPS(flood_data)},
+	{"rare: a service on hold", STEPS(held)},
 	{"rare: room of expired flows", STEPS(reclaimed)},
 };
 

@@ -247,6 +247,15 @@ static int native_run(struct engine *e, bool egress, const struct frame *in, str
 	j.p.ifindex = 1;
 	j.p.egress = egress;
 	look_at(&x);
+	if (j.held) {
+		__u32 len;
+		struct zdd_held *h = held_frame(&j, &len);
+
+		if (h) {
+			memcpy(h->frame, in->bytes, len);
+			h->len = len;
+		}
+	}
 	out->code = apply(&x);
 	after = counts_sum(&e->memory);
 	out->counts = counts_minus(&after, &before);

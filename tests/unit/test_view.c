@@ -74,7 +74,7 @@ TEST(every_field_is_there)
 	static const char *const of_service[] = {"service", "state",   "generation", "revision",
 						 "live",    "stable",  "released",   "forward",
 						 "listen",  "preview", "panic",      "locked",
-						 "pools",   "drains",  "rollout"};
+						 "hold",    "pools",   "drains",     "rollout"};
 	static const char *const of_pool[] = {
 		"name",      "share",        "measured_share",  "role",
 		"takes_new", "flows_active", "flows_half_open", "flows_new",

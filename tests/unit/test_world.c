@@ -71,6 +71,40 @@ static void done(struct world *w)
 	answer_clear(&last);
 }
 
+TEST(holds_are_bounded_and_end)
+{
+	static const struct {
+		const char *verb, *body;
+		enum outcome is;
+	} rows[] = {
+		{"hold", "{\"service\":\"shop\",\"limit_ms\":50}", OUT_BAD_REQUEST},
+		{"hold", "{\"service\":\"shop\",\"limit_ms\":60001}", OUT_BAD_REQUEST},
+		{"hold", "{\"service\":\"shop\",\"max\":0}", OUT_BAD_REQUEST},
+		{"hold", "{\"service\":\"shop\",\"max\":8193}", OUT_BAD_REQUEST},
+		{"hold", "{\"service\":\"shpo\"}", OUT_NOT_FOUND},
+		{"unhold", "{\"service\":\"shop\"}", OUT_REACHED},
+	};
+	struct world *w = make(base, NULL), *next;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s %s", rows[i].verb, rows[i].body);
+		CHECK_INT(run(&w, rows[i].verb, rows[i].body, 1000), rows[i].is);
+		CHECK_INT(w->services[0].hold.number, 0);
+	}
+	CHECK_INT(run(&w, "hold", "{\"service\":\"shop\",\"limit_ms\":3000,\"max\":7}", 1000), 0);
+	CHECK_INT(run(&w, "hold", "{\"service\":\"web\"}", 1000), 0);
+	CHECK_INT(w->services[0].hold.until_ms, 4000);
+	CHECK_INT(w->services[0].hold.max, 7);
+	CHECK(w->services[0].hold.number && w->services[1].hold.number);
+	CHECK(w->services[0].hold.number != w->services[1].hold.number);
+	next = make(base, w); /* an applied file does not end it */
+	CHECK_INT(next->services[0].hold.until_ms, 4000);
+	world_free(next);
+	CHECK_INT(run(&w, "unhold", "{\"service\":\"shop\"}", 2000), 0);
+	CHECK_INT(w->services[0].hold.number, 0);
+	done(w);
+}
+
 static const char *shares(struct world *w, const char *service)
 {
 	static char text[128];

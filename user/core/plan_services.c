@@ -130,6 +130,9 @@ static int plan_service(struct draft *d, struct world_service *s)
 	describe(d, s, out);
 	out->n_pools = (uint16_t)s->cfg->n_pools;
 	out->live = (uint16_t)s->live;
+	out->hold = s->hold.number;
+	out->hold_max = s->hold.max;
+	out->hold_until = s->hold.until;
 	for (unsigned i = 0; i < s->cfg->n_pools && !err; i++) {
 		out->share[i] = s->share[i];
 		out->pool_id[i] = s->pools[i].object;

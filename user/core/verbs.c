@@ -47,6 +47,11 @@ static const struct verb verbs[] = {
 	  {"pool", NAME, true},
 	  {"address", NAME, true},
 	  {"weight", COUNT, false}}},
+	{"hold",
+	 verb_hold,
+	 COMMAND_MAX,
+	 {{"service", NAME, true}, {"limit_ms", COUNT, false}, {"max", COUNT, false}}},
+	{"unhold", verb_unhold, COMMAND_MAX, {{"service", NAME, true}}},
 	{"apply", verb_apply, CONFIG_MAX, {{"config", TEXT, true}, {"file", TEXT, false}}},
 	{"restore", verb_restore, CONFIG_MAX, {{"config", TEXT, true}, {"file", TEXT, false}}},
 };

@@ -28,6 +28,7 @@ enum { BAKE_MS = 10 * 60 * 1000 };
 /* In verbs_move.c and verbs_care.c; the shape of all verbs. */
 typedef enum outcome verb_fn(struct txn *);
 verb_fn verb_flip, verb_undo, verb_share, verb_admin, verb_backend, verb_apply, verb_restore;
+verb_fn verb_hold, verb_unhold;
 /* Moves the service to these shares; makes the present ones what undo returns to if they baked. */
 void service_release(struct world_service *, const uint16_t *share, uint64_t now_ms);
 

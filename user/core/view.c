@@ -155,6 +155,17 @@ static const char *state_word(const struct world_service *s)
 	return "ok";
 }
 
+static json_t *view_hold(const struct world_hold *hold, const struct numbers *n)
+{
+	uint64_t left = hold->until_ms > n->now_ms ? hold->until_ms - n->now_ms : 0;
+
+	if (!hold->number)
+		return json_null();
+	return json_pack("{s:o, s:o, s:i, s:o}", "until", view_time(hold->until_ms), "left_ms",
+			 number(left), "max", hold->max, "held",
+			 n->held ? number(n->held(n->context, hold->number)) : json_null());
+}
+
 json_t *view_service(const struct world *w, const struct world_service *s, const struct numbers *n)
 {
 	json_t *o = json_object(), *pools = json_array(), *drains = json_array();
@@ -177,6 +188,7 @@ json_t *view_service(const struct world *w, const struct world_service *s, const
 	set(o, "preview", view_listeners(s->cfg->preview, s->cfg->n_preview));
 	set(o, "panic", json_boolean(pool_panics(s, &s->pools[s->live])));
 	set(o, "locked", json_null());
+	set(o, "hold", view_hold(&s->hold, n));
 	set(o, "pools", pools);
 	set(o, "drains", drains);
 	set(o, "rollout", json_null());

@@ -34,7 +34,8 @@ struct numbers {
 	struct backend_numbers (*backend)(void *context, uint16_t object);
 	/* By drain_key(); NULL: nothing is known of drains. */
 	struct drain_start (*drain)(void *context, const char *key);
-	uint64_t now_ms; /* wall clock */
+	uint64_t (*held)(void *context, uint16_t hold); /* SYNs that wait; NULL: nobody knows */
+	uint64_t now_ms;                                /* wall clock */
 };
 
 /* All return new references. */

@@ -144,6 +144,7 @@ static int service_carry(struct world_service *s, const struct world_service *ol
 	}
 	s->revision = old->revision;
 	s->released_ms = old->released_ms;
+	s->hold = old->hold;
 	carry_stable(s, old);
 	return 0;
 }

@@ -26,6 +26,14 @@ struct world_pool {
 	uint16_t object;                /* global pool object, ZDD_NONE before the first plan */
 };
 
+/* New connections wait. */
+struct world_hold {
+	uint16_t number;   /* among `holds` of the data path; 0: they do not */
+	uint16_t max;      /* so many at most */
+	uint32_t until;    /* the kernel's jiffies, low bits; 0: the data path has yet to say */
+	uint64_t until_ms; /* wall clock */
+};
+
 struct world_service {
 	const struct cfg_service *cfg;
 	uint32_t revision; /* grows when a person or a rollout changes the service */
@@ -37,6 +45,7 @@ struct world_service {
 	 * STABLE_GONE when its pool was taken out of the configuration. */
 	unsigned stable_live;
 	uint16_t stable_share[ZDD_POOLS_PER_SERVICE];
+	struct world_hold hold;
 };
 
 #define STABLE_GONE (~0u)

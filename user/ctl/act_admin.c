@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* drain, maint, ready, backend: single pools and backends. */
+/* drain, maint, ready, backend: single pools and backends. hold, unhold. */
 #include <string.h>
 
 #include "config.h"
@@ -18,6 +18,24 @@ int admin_run(struct ctl *ctl, char **words, int n)
 		      json_pack("{s:s,s:s,s:s?,s:s}", "service", name.service, "pool", name.pool,
 				"backend", *name.backend ? name.backend : NULL, "state",
 				ctl->cmd->name));
+}
+
+/* hold and unhold */
+int hold_run(struct ctl *ctl, char **words, int n)
+{
+	char error[ERROR_MAX];
+	struct name name;
+	json_t *body;
+
+	(void)n;
+	if (name_parse(&name, words[0], NAME_SERVICE, NAME_SERVICE, error))
+		return fail(ctl, EXIT_USAGE, "%s", error);
+	body = json_pack("{s:s}", "service", name.service);
+	if (ctl->opt.given & TAKES_HOLD_LIMIT)
+		json_object_set_new(body, "limit_ms", json_integer(ctl->opt.hold_ms));
+	if (ctl->opt.given & TAKES_HOLD_MAX)
+		json_object_set_new(body, "max", json_integer(ctl->opt.hold_max));
+	return change(ctl, ctl->cmd->path, body);
 }
 
 enum { WEIGHT_MAX = 1000, ACTIONS = 2 };

@@ -86,6 +86,14 @@ static const struct command rows[] = {
 	 "put a backend in or take it out",
 	 "/v1/backend", backend_run,
 	 TAKES_CHANGE | TAKES_FORCE, 2, 3, "backend", NULL},
+	{"hold", "SVC [--limit DURATION] [--max N]",
+	 "new connections wait; open ones run on",
+	 "/v1/hold", hold_run,
+	 TAKES_CHANGE | TAKES_HOLD, 1, 1, "service", NULL},
+	{"unhold", "SVC",
+	 "let go those that wait, and new ones",
+	 "/v1/unhold", hold_run,
+	 TAKES_CHANGE, 1, 1, "service", NULL},
 	{"save", "[-f FILE]",
 	 "the configuration in force, with its shares",
 	 "/v1/config", save_run,
@@ -104,8 +112,8 @@ static const struct command rows[] = {
 /* In the contract, not in this version: refused by name instead of being taken for a typing
  * mistake. */
 static const char *const later[] = {
-	"canary", "roll", "experiment", "deploy", "promote", "pause", "resume",
-	"abort",  "hold", "unhold",     "lock",   "unlock",  "trace", "top",
+	"canary", "roll",  "experiment", "deploy", "promote", "pause",
+	"resume", "abort", "lock",       "unlock", "trace",   "top",
 };
 
 const struct command_set all_commands = {

@@ -32,7 +32,7 @@ struct options {
 	uint32_t timeout_ms;
 	uint32_t if_revision;
 	const char *why, *by, *until, *file, *completion;
-	uint32_t limit;
+	uint32_t limit, hold_ms, hold_max;
 	bool dry_run, no_wait, force, verify, watch, follow, draining, help, version;
 	unsigned given; /* TAKES_* of what stood on the command line */
 };
@@ -58,6 +58,9 @@ enum takes {
 	TAKES_FILE = 1 << 16,
 	TAKES_LIMIT = 1 << 17,
 	TAKES_DRAINING = 1 << 19,
+	TAKES_HOLD_LIMIT = 1 << 24,
+	TAKES_HOLD_MAX = 1 << 25,
+	TAKES_HOLD = TAKES_HOLD_LIMIT | TAKES_HOLD_MAX,
 	TAKES_NAME = 1 << 18, /* no option: has things that "-o name" can list */
 
 	TAKES_LOOK = TAKES_SOCKET | TAKES_OUTPUT | TAKES_TIMEOUT | TAKES_HELP | TAKES_VERSION |
@@ -236,6 +239,7 @@ int flip_run(struct ctl *, char **words, int n);
 int undo_run(struct ctl *, char **words, int n);
 int set_run(struct ctl *, char **words, int n);
 int admin_run(struct ctl *, char **words, int n);
+int hold_run(struct ctl *, char **words, int n);
 int backend_run(struct ctl *, char **words, int n);
 
 /* Prints services as a tree with notes below it (show_state.c). */

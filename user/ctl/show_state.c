@@ -105,6 +105,19 @@ static void note_drain(struct ctl *ctl, const char *service, const json_t *drain
 	print_wrapped(ctl, 2, line);
 }
 
+static void note_hold(struct ctl *ctl, const char *service, const json_t *hold)
+{
+	char line[512];
+
+	if (!json_is_object(hold))
+		return;
+	snprintf(line, sizeof(line),
+		 "~ %s: new connections wait, %lld so far, for %.1f s more at most", service,
+		 (long long)field_int(hold, "held", 0),
+		 (double)field_int(hold, "left_ms", 0) / 1000);
+	print_wrapped(ctl, 2, line);
+}
+
 static void note_service(struct ctl *ctl, const json_t *service)
 {
 	const char *name = field_text(service, "service");
@@ -120,6 +133,7 @@ static void note_service(struct ctl *ctl, const json_t *service)
 			 name);
 		print_wrapped(ctl, 2, line);
 	}
+	note_hold(ctl, name, json_object_get(service, "hold"));
 	json_array_foreach(json_object_get(service, "drains"), i, drain)
 		note_drain(ctl, name, drain);
 	json_array_foreach(json_object_get(service, "pools"), i, pool)
@@ -181,7 +195,8 @@ static void drop_counters(json_t *value)
 {
 	static const char *const counters[] = {
 		"flows_active", "flows_half_open", "flows_new", "measured_share",
-		"bytes",        "checked",         "open"};
+		"bytes",        "checked",         "open",      "held",
+		"left_ms"};
 	json_t *inner;
 	const char *key;
 	size_t i;

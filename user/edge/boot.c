@@ -83,7 +83,9 @@ static int start_parts(struct daemon *d)
 	d->sampler = sampler_make(d);
 	d->removal = removal_make(d);
 	d->drains = drains_make(d);
-	return d->publisher && d->jobs && d->probes && d->sampler && d->removal && d->drains
+	d->holds = holds_make(d);
+	return d->publisher && d->jobs && d->probes && d->sampler && d->removal && d->drains &&
+			       d->holds
 		       ? 0
 		       : -ENOMEM;
 }

@@ -63,6 +63,7 @@ struct daemon {
 	struct sampler *sampler;
 	struct removal *removal;
 	struct drains *drains;
+	struct holds *holds;
 	json_t *vips; /* {address: true} that this or an earlier daemon put on lo */
 	uint64_t started_ms;
 	uint64_t counted_ns, count_took_ns; /* the last numbers_count() */
@@ -101,6 +102,12 @@ struct drains *drains_make(struct daemon *);
 void drains_free(struct drains *);
 /* By drain_key(). */
 struct drain_start drains_start(const struct drains *, const char *key);
+
+/* Ends holds in time, lets go what waited. holds.c */
+struct holds *holds_make(struct daemon *);
+void holds_free(struct holds *);
+/* The world's holds changed and are published. Returns how many connections are let go now. */
+size_t holds_follow(struct holds *);
 
 /* Keeps the capabilities that publishing and attaching need, drops the others for good; programs
  * that are started later get none. 0 or negative errno. privileges.c */

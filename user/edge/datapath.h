@@ -64,6 +64,14 @@ void datapath_count_now(struct datapath *);
 /* A round has freed objects whose doors are still in the running plan: publishing again tidies. */
 bool datapath_stale(const struct datapath *);
 
+/* SYNs that wait under a hold's number. */
+uint64_t datapath_held(const struct datapath *, uint16_t hold);
+/* Lets go up to most of the SYNs that wait under numbers that are not on hold (any more), oldest
+ * first, and says in *left how many remain. A call takes some 20 ms. Returns how many went, or negative
+ * errno: this kernel cannot; they are forgotten, their clients repeat them. */
+int datapath_let_go(struct datapath *, const bool on_hold[ZDD_HOLDS], unsigned most,
+		    unsigned *left);
+
 struct flow_counts {
 	uint64_t active; /* established or UDP */
 	uint64_t half;   /* half-open */

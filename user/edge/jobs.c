@@ -109,6 +109,16 @@ static void publish_failed(struct job *job, struct txn *t, int err, char *error)
 	free(error);
 }
 
+static void follow_holds(struct job *job)
+{
+	size_t waiting = holds_follow(job->jobs->daemon->holds);
+
+	if (!strcmp(verb_name(job->verb), "unhold"))
+		tell(&job->answer, OUT_REACHED,
+		     "%s: new connections go on, %zu that waited are let go",
+		     body_text(job, "service"), waiting);
+}
+
 static void publish(struct job *job, struct txn *t)
 {
 	struct daemon *d = job->jobs->daemon;
@@ -135,6 +145,7 @@ static void publish(struct job *job, struct txn *t)
 	job->generation = d->world->generation;
 	job_remember(job, records);
 	json_decref(records);
+	follow_holds(job);
 	if (body_flag(job, "no_wait")) {
 		job_finish(job);
 		return;

@@ -107,6 +107,13 @@ static struct drain_start drain_start(void *context, const char *key)
 	return drains_start(((struct daemon *)context)->drains, key);
 }
 
+static uint64_t held(void *context, uint16_t hold)
+{
+	const struct daemon *d = context;
+
+	return d->datapath ? datapath_held(d->datapath, hold) : 0;
+}
+
 void numbers_count(struct daemon *d)
 {
 	uint64_t began_ns = uv_hrtime();
@@ -133,6 +140,7 @@ struct numbers numbers_of(struct daemon *d)
 		.pool = pool_numbers,
 		.backend = backend_numbers,
 		.drain = drain_start,
+		.held = held,
 		.now_ms = wall_ms(),
 	};
 }
