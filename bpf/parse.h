@@ -61,8 +61,8 @@ struct zdd_packet {
 	__u16 vlan;     /* outermost TCI in the frame, 0: none */
 	__u16 l3, l4;   /* offsets from data */
 	__u16 tags;     /* bytes of VLAN tags in the frame */
-	__u16 segment;  /* bytes of L4 header and payload, by the IP length */
-	__u16 payload;  /* of these, behind the header */
+	__u32 segment;  /* bytes of L4 header and payload, by the IP length */
+	__u32 payload;  /* of these, behind the header */
 	__u32 seq, ack; /* TCP, host order */
 };
 
@@ -154,6 +154,15 @@ ZDD_INLINE __u16 parse_ethernet(const __u8 *data, const __u8 *end, struct zdd_pa
 	return type;
 }
 
+/* BIG TCP (Linux 5.19, 6.3): a super-packet above 64 KiB says 0, in IPv6 with a jumbo payload option
+ * (RFC 2675) too; its length is the frame's, less `before`. Wires carry no such frame. */
+ZDD_INLINE __u32 length_or_big(__u32 length, const struct zdd_packet *p, __u32 before)
+{
+	if (!length && p->frame > before + 0xffff)
+		return p->frame - before;
+	return length;
+}
+
 /* RFC 791. ihl has a minimum; total length must hold the header and fit the frame. */
 ZDD_INLINE enum zdd_parsed parse_v4(const __u8 *data, const __u8 *end, struct zdd_packet *p,
 				    __u32 *l4_room)
@@ -166,7 +175,7 @@ ZDD_INLINE enum zdd_parsed parse_v4(const __u8 *data, const __u8 *end, struct zd
 	ihl = (h[0] & 15) * 4;
 	if (h[0] >> 4 != 4 || ihl < sizeof(struct wire_v4))
 		return PARSED_NOT_IP;
-	total = get16(h + 2);
+	total = length_or_big(get16(h + 2), p, p->l3);
 	p->bad_length = total < ihl || p->l3 + total > p->frame;
 	*l4_room = total < ihl ? 0 : total - ihl;
 	p->ttl = h[8];
@@ -204,7 +213,7 @@ ZDD_INLINE enum zdd_parsed parse_v6(const __u8 *data, const __u8 *end, struct zd
 	if (h + sizeof(struct wire_v6) > end || h[0] >> 4 != 6)
 		return PARSED_NOT_IP;
 	p->v6 = 1;
-	total = get16(h + 4);
+	total = length_or_big(get16(h + 4), p, at);
 	p->bad_length = p->l3 + sizeof(struct wire_v6) + total > p->frame;
 	next = h[6];
 	p->ttl = h[7];
