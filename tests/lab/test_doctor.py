@@ -152,6 +152,70 @@ def test_backend_whose_replies_go_elsewhere(make_lab):
     assert "bypass" in text and "default route" in fix
 
 
+ANOTHER_KERNEL = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+int uname(struct utsname *name)
+{
+	memset(name, 0, sizeof(*name));
+	strcpy(name->release, "5.10.0-old");
+	return 0;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	struct ifreq *ask;
+	struct ethtool_value *value;
+
+	va_start(args, request);
+	ask = va_arg(args, struct ifreq *);
+	va_end(args);
+	if (request != SIOCETHTOOL || *(unsigned *)ask->ifr_data != ETHTOOL_GFLAGS)
+		return ((int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl"))(fd, request, ask);
+	value = (struct ethtool_value *)ask->ifr_data;
+	value->data = ETH_FLAG_LRO;
+	return 0;
+}
+"""
+
+
+def test_old_kernel_and_large_receive_offload(make_lab):
+    """No device of a namespace has LRO, and this kernel is new enough: another one's answers are put in."""
+    lab = make_lab()
+    lab.start_backends()
+    source = os.path.join(lab.directory, "kernel.c")
+    with open(source, "w", encoding="ascii") as file:
+        file.write(ANOTHER_KERNEL)
+    run(["cc", "-shared", "-fPIC", "-o", source[:-1] + "so", source])
+    daemon = lab.daemon(lab.config("xdp"), start=False)
+    daemon.start(under=("env", f"LD_PRELOAD={source[:-1]}so")).wait_healthy()
+    found = bad(daemon)
+    assert "5.10.0-old" in found["kernel"][0] and "5.15" in found["kernel"][1]
+    assert "large receive offload is on at cl" in found["offload"][0] and "lro off" in found["offload"][1]
+    daemon.stop()
+    daemon.start()
+    assert not {"kernel", "offload"} & bad(daemon).keys()
+
+
+def test_flow_table_without_room(make_lab):
+    lab = make_lab()
+    lab.start_backends()
+    daemon = lab.daemon(lab.config("tc", flows={"tcp": 1024, "udp": 1024})).wait_healthy()
+    assert "flow_room" not in bad(daemon)
+    load = lab.load("udpkeep", vip(4), flows=3000)
+    text, fix = wait_for(lambda: bad(daemon).get("flow_room"), 20, "the full table is found")
+    assert "found no room" in text and "raise `flows:`" in fix
+    assert_clean(load.stop())
+
+
 def test_another_xdp_program(make_lab):
     lab = make_lab()
     lab.start_backends()
