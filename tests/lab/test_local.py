@@ -78,7 +78,7 @@ def test_port_switch_without_root(make_lab, full):
         app.server.wait_ready()
         status = started_as(app.server.proc)
         assert status["Uid"].split() == ["65534"] * 4 and int(status["CapEff"], 16) == 0
-    web = service([":443/tcp"], lab.apps, forward="local")
+    web = service(lab, [":443/tcp"], forward="local")
     web["pools"] = {name: app.endpoints([4]) for name, app in lab.apps.items()}
     timeline = Timeline(lab.daemon(lab.config("tc", {"web": web})).wait_healthy())
     loads = {where: lab.load("new", vip(4), flows=10, netns=getattr(lab, where), log=True)
