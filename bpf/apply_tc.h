@@ -187,10 +187,18 @@ ZDD_INLINE int tc_apply(struct __sk_buff *skb, struct zdd_job *j, int egress)
 
 enum { TC_QUOTE = 256 }; /* bytes of an ICMP error that must lie in one piece */
 
+/* Where skb->csum covers a later fragment no checksum within makes up for its addresses. */
+ZDD_INLINE void tc_fragment_sum(struct __sk_buff *skb, const struct zdd_job *j)
+{
+	const struct zdd_addr *old = j->out.action == ACT_TO_CLIENT ? &j->p.src : &j->p.dst;
+
+	bpf_csum_update(skb, csum_fold(csum_change_addr(old, &j->out.addr)));
+}
+
 /* Its answer when the packet is left to tc_apply: nothing in it is to be translated. */
 enum { TC_LEFT = -2 };
 
-ZDD_RARE int tc_error(struct __sk_buff *skb, struct zdd_job *j)
+ZDD_RARE int tc_error(struct __sk_buff *skb, struct zdd_job *j, __u32 fragment)
 {
 	int code;
 
@@ -198,12 +206,17 @@ ZDD_RARE int tc_error(struct __sk_buff *skb, struct zdd_job *j)
 		return TC_LEFT;
 	if (skb->data_end - skb->data < TC_QUOTE && skb->len > skb->data_end - skb->data)
 		bpf_skb_pull_data(skb, skb->len < TC_QUOTE ? skb->len : TC_QUOTE);
-	if (parse_quote((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p, &j->quote))
+	if (fragment)
+		lookup_fragment(j);
+	else if (parse_quote((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p,
+			     &j->quote))
 		end_pass(&j->out, ZDD_V_NOT_L4);
 	else
 		lookup_error(j);
 	if (!is_translated(&j->out))
 		return TC_LEFT;
+	if (fragment && j->p.v6)
+		tc_fragment_sum(skb, j);
 	code = tc_send(skb, &j->p, &j->quote, &j->out, j->p.egress);
 	count_verdict(j->out.verdict);
 	return code;

@@ -133,15 +133,17 @@ ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 	return code;
 }
 
-/* Returns -1 when the packet is left to xdp_apply: nothing in it is to be translated. */
-ZDD_RARE int xdp_error(struct xdp_md *ctx, struct zdd_job *j)
+/* An ICMP error, or a later fragment. Returns -1 when the packet is left to xdp_apply: nothing in it is to be translated. */
+ZDD_RARE int xdp_error(struct xdp_md *ctx, struct zdd_job *j, __u32 fragment)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 	int code;
 
 	if (!j)
 		return -1;
-	if (parse_quote(data, end, &j->p, &j->quote))
+	if (fragment)
+		lookup_fragment(j);
+	else if (parse_quote(data, end, &j->p, &j->quote))
 		end_pass(&j->out, ZDD_V_NOT_L4);
 	else
 		lookup_error(j);

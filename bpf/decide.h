@@ -37,7 +37,7 @@ ZDD_INLINE enum zdd_verdict decide_shape(const struct zdd_packet *p)
 {
 	if (p->bad_length)
 		return ZDD_V_MALFORMED;
-	return p->first_fragment ? ZDD_V_FRAGMENT : ZDD_VERDICT_COUNT;
+	return ZDD_VERDICT_COUNT;
 }
 
 /* to_door: the destination is a listener's. from_door: the source is a backend's; whether the

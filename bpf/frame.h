@@ -126,7 +126,8 @@ ZDD_INLINE int is_partial(__u8 *data, const __u8 *end, const struct zdd_packet *
 	check = ((be16_at *)at)->v;
 	if (!check)
 		return 0;
-	return check == csum_fold(csum_pseudo(&p->src, &p->dst, p->proto, p->segment, p->v6));
+	return check == csum_fold(csum_pseudo(&p->src, &p->dst, p->proto, p->segment, p->v6)) &&
+	       !p->first_fragment;
 }
 
 enum { SEGMENT_WORDS = 640 }; /* 5 KiB: above the largest frame of native XDP without fragments */

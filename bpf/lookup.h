@@ -7,6 +7,7 @@
 #include "door.h"
 #include "error.h"
 #include "forward.h"
+#include "fragment.h"
 #include "reply.h"
 
 ZDD_INLINE void look(void *ctx, struct zdd_job *j)
@@ -61,6 +62,8 @@ ZDD_INLINE void lookup(void *ctx, enum zdd_parsed parsed, struct zdd_job *j)
 		end_pass(&j->out, decide_unparsed(parsed));
 	else if (lookup_begins(j))
 		look(ctx, j);
+	if (unlikely(j->p.first_fragment))
+		fragment_put(j);
 }
 
 /* The same for PARSED_ERROR, with the quoted packet in j->quote. */
@@ -70,6 +73,16 @@ ZDD_INLINE void lookup_error(struct zdd_job *j)
 		return;
 	j->now = NOW();
 	look_error(j);
+}
+
+/* The same for PARSED_FRAGMENT. */
+ZDD_INLINE void lookup_fragment(struct zdd_job *j)
+{
+	j->quote.proto = 0;
+	if (!lookup_begins(j))
+		return;
+	j->now = NOW();
+	look_fragment(j);
 }
 
 #endif

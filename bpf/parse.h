@@ -64,6 +64,7 @@ struct zdd_packet {
 	__u32 segment;  /* bytes of L4 header and payload, by the IP length */
 	__u32 payload;  /* of these, behind the header */
 	__u32 seq, ack; /* TCP, host order */
+	__u32 fragment; /* its datagram's identification */
 };
 
 struct wire_v4 {
@@ -184,6 +185,8 @@ ZDD_INLINE enum zdd_parsed parse_v4(const __u8 *data, const __u8 *end, struct zd
 	p->dst = zdd_addr_v4(((const be32_at *)(h + 16))->v);
 	p->l4 = p->l3 + ihl;
 	fragment = get16(h + 6);
+	if (fragment & 0x3fff)
+		p->fragment = get16(h + 4);
 	if (fragment & 0x1fff)
 		return PARSED_FRAGMENT;
 	p->first_fragment = !!(fragment & 0x2000);
@@ -226,6 +229,7 @@ ZDD_INLINE enum zdd_parsed parse_v6(const __u8 *data, const __u8 *end, struct zd
 		if (at > OFFSET_MAX || x + 8 > end)
 			return PARSED_NOT_L4;
 		if (next == PROTO_FRAGMENT) {
+			p->fragment = get32(x + 4);
 			if (get16(x + 2) & 0xfff8)
 				return PARSED_FRAGMENT;
 			p->first_fragment |= x[3] & 1;

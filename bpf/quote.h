@@ -81,9 +81,23 @@ ZDD_INLINE int write_quoted_l4(__u8 *quote, const __u8 *end, const struct zdd_pa
 	return 0;
 }
 
+/* A later fragment has addresses only. */
+ZDD_INLINE int write_fragment(__u8 *l3, const __u8 *end, const struct zdd_packet *p,
+			      const struct zdd_rewrite *r)
+{
+	if (l3 + (p->v6 ? sizeof(struct wire_v6) : sizeof(struct wire_v4)) > end)
+		return -1;
+	if (p->v6)
+		write_v6(l3, r);
+	else
+		write_v4(l3, p, r);
+	return 0;
+}
+
 /* Rewrites an ICMP error and what it quotes, which went the other way: what is the destination
  * outside is the source inside. The ICMP checksum is always whole: no stack leaves it to hardware.
- * In ICMPv4 it does not cover the addresses outside. */
+ * In ICMPv4 it does not cover the addresses outside. A quote without protocol stands for a later
+ * fragment (lookup_fragment). */
 ZDD_INLINE int write_error(__u8 *data, const __u8 *end, const struct zdd_packet *p,
 			   const struct zdd_packet *q, const struct zdd_rewrite *outer)
 {
@@ -91,6 +105,8 @@ ZDD_INLINE int write_error(__u8 *data, const __u8 *end, const struct zdd_packet 
 	__u8 *l3 = data + bounded(p->l3), *check = data + bounded(p->l4) + 2;
 	__u64 change = 0;
 
+	if (!q->proto)
+		return write_fragment(l3, end, p, outer);
 	inner.source = !outer->source;
 	inner.decrement = 0;
 	if (write_quoted_l3(quote_at(data, p), end, q, &inner, &change) ||

@@ -74,8 +74,8 @@ int zdd_xdp(struct xdp_md *ctx)
 	parsed = parse_frame(data, end, &j->p);
 	if (unlikely(is_syn(&j->p)) && parsed == PARSED_L4)
 		read_syn(data, end, &j->p, &j->syn);
-	if (unlikely(parsed == PARSED_ERROR)) {
-		code = xdp_error(ctx, j);
+	if (unlikely(parsed == PARSED_ERROR || parsed == PARSED_FRAGMENT)) {
+		code = xdp_error(ctx, j, parsed == PARSED_FRAGMENT);
 		if (code >= 0)
 			return code;
 	} else {
@@ -111,8 +111,8 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 		j->p.vlan = skb->vlan_tci;
 	if (unlikely(is_syn(&j->p)) && parsed == PARSED_L4)
 		read_syn((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p, &j->syn);
-	if (unlikely(parsed == PARSED_ERROR)) {
-		code = tc_error(skb, j);
+	if (unlikely(parsed == PARSED_ERROR || parsed == PARSED_FRAGMENT)) {
+		code = tc_error(skb, j, parsed == PARSED_FRAGMENT);
 		if (code != TC_LEFT)
 			return code;
 	} else {

@@ -47,6 +47,16 @@ ZDD_INLINE __u64 zdd_flow_hash(const struct zdd_addr *client, __be16 port, __u8 
 	return x ^ x >> 32;
 }
 
+/* Of a datagram in fragments. It alone names the datagram: 64 bits that a stranger cannot aim at. */
+ZDD_INLINE __u64 zdd_fragment_hash(const struct zdd_addr *src, const struct zdd_addr *dst, __u32 id,
+				   __u8 proto, __u64 seed)
+{
+	__u64 x = zdd_mix64(zdd_mix64(src->d[0] ^ seed) ^ src->d[1]);
+
+	x = zdd_mix64(zdd_mix64(x ^ dst->d[0]) ^ dst->d[1]);
+	return zdd_mix64(x ^ ((__u64)id << 8 | proto));
+}
+
 /* Doors: address, port, protocol. The two buckets come from the two halves. */
 ZDD_INLINE __u64 zdd_door_hash(const struct zdd_addr *addr, __be16 port, __u8 proto)
 {

@@ -393,6 +393,22 @@ struct zdd_memo_set {
 	struct zdd_memo memo[ZDD_MEMO_WAYS];
 };
 
+/* What became of the first fragment of a datagram: the later ones follow it (bpf/fragment.h). */
+struct zdd_fragment {
+	__u64 who; /* zdd_fragment_hash; 0: empty, 1: being written */
+	struct zdd_addr addr;
+	__u32 seen; /* jiffies */
+	__u16 hop, link, vlan;
+	__u8 mac[6];
+	__u8 action; /* enum zdd_action */
+	__u8 spare[3];
+	__u32 scratch; /* for barriers */
+};
+
+struct zdd_fragment_set {
+	struct zdd_fragment fragment[ZDD_FRAGMENT_WAYS];
+};
+
 /* ---- counters, one row per CPU, plain adds ---- */
 
 struct zdd_count_row {
@@ -460,6 +476,7 @@ struct zdd_pool_name {
 	M(pool_names, struct zdd_pool_name, (g)->pools)                                                \
 	M(sources, struct zdd_addr, ZDD_SOURCES)                                                       \
 	M(syns, struct zdd_syn, ZDD_FLOW_WAYS *(g)->half_buckets)                                      \
+	M(fragments, struct zdd_fragment_set, ZDD_FRAGMENT_SETS)                                       \
 	M(memo_whom, struct zdd_whom_set, ZDD_MEMO_SETS)                                               \
 	M(pressure, struct zdd_pressure, 1)                                                            \
 	M(holds, struct zdd_hold, ZDD_HOLDS)                                                           \
@@ -492,6 +509,7 @@ ZDD_SIZED(zdd_syn, 64);
 ZDD_SIZED(zdd_pressure, 64);
 ZDD_SIZED(zdd_hold, 16);
 ZDD_SIZED(zdd_held, 168);
+ZDD_SIZED(zdd_fragment, 48);
 ZDD_SIZED(zdd_count_row, 512);
 ZDD_SIZED(zdd_pool_row, 64);
 ZDD_SIZED(zdd_backend_row, 64);

@@ -19,6 +19,8 @@ enum {
 	ZDD_HELD_ROW = 16,    /* places that one flow may have */
 	ZDD_HELD_FRAME = 128, /* bytes of a SYN's frame */
 	ZDD_FLOW_LOCKS = 4096,
+	ZDD_FRAGMENT_SETS = 2048, /* datagrams in fragments that are under way */
+	ZDD_FRAGMENT_WAYS = 4,
 	ZDD_SYN_TRIES = 4, /* backends that one SYN is sent to */
 	ZDD_COHORTS_PER_SERVICE = 4096,
 	ZDD_SOCKS_PER_BACKEND = 4, /* listening sockets of one reuseport group kept at hand */

@@ -13,7 +13,7 @@
 	V(NOT_IP, not_ip, PASS, 1, "neither IPv4 nor IPv6: ARP, LLDP and the like, passed untouched")  \
 	V(NOT_L4, not_l4, PASS, 1, "neither TCP nor UDP nor an error of a flow, passed")             \
 	V(NOT_OURS, not_ours, PASS, 1, "not for a listener and not from a backend, passed untouched")  \
-	V(FRAGMENT_PASS, fragment_pass, PASS, 1, "a fragment not known to be a listener's, passed")    \
+	V(FRAGMENT_PASS, fragment_pass, PASS, 1, "a later fragment whose first one is not known, passed")    \
 	V(HOST_SOCKET, host_socket, PASS, 1, "belongs to a connection this host opened itself")        \
 	V(LOCAL_MODE, local_mode, PASS, 1, "listener in mode local: the socket lookup decides")        \
 	V(DIRECT, direct, PASS, 1, "from a backend's own port, on a flow that is not ours, passed")    \
@@ -34,7 +34,8 @@
 	V(NO_BACKEND, no_backend, DROP, 0, "no backend of this family in the chosen pool, dropped")    \
 	V(REVERSE_TAKEN, reverse_taken, DROP, 0, "client port in use at every backend tried, dropped") \
 	V(MALFORMED, malformed, DROP, 0, "for a listener, with lengths that cannot be, dropped")       \
-	V(FRAGMENT, fragment, DROP, 0, "first fragment for a listener; not yet supported, dropped")    \
+	V(FRAGMENT_FORWARDED, fragment_forwarded, SEND, 1, "a later fragment, followed its first one")  \
+	V(FRAGMENT, fragment, DROP, 0, "first fragment, in a mode that takes none yet, dropped")    \
 	V(TTL, ttl_exceeded, DROP, 0, "TTL or hop limit ran out at this node, dropped")                \
 	V(NO_ROOM, no_room, DROP, 0, "the frame could not be grown or written, dropped")               \
 	V(NO_WAY, no_way, DROP, 0, "dsr, ipip, gue: no direct way to the backend is known, dropped")   \

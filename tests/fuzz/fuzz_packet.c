@@ -81,6 +81,10 @@ static bool look_at(struct zdd_job *j, uint8_t *at, size_t n)
 
 	if (parsed == PARSED_L4 && is_syn(&j->p))
 		read_syn(at, at + n, &j->p, &j->syn);
+	if (parsed == PARSED_FRAGMENT) {
+		lookup_fragment(j);
+		return true;
+	}
 	if (parsed != PARSED_ERROR) {
 		lookup(NULL, parsed, j);
 		return false;
@@ -102,6 +106,8 @@ static void error_one(const struct zdd_job *j, const uint8_t *before, uint8_t *a
 				.decrement = j->p.ttl > 1};
 	size_t end = j->p.l4 + j->p.segment;
 
+	if (!j->quote.proto) /* a later fragment: its IP header alone changes */
+		end = j->p.l3 + (j->p.v6 ? 40u : 20u);
 	must_hold(!write_error(at, at + n, &j->p, &j->quote, &r));
 	must_hold(!memcmp(before, at, j->p.l3));
 	must_hold(!memcmp(before + end, at + end, n - end));

@@ -50,20 +50,45 @@ static const struct step v6_extensions[] = {
 	{C6, S(.atomic = true, .ext = "d"), "forwarded", WEB6_B},
 };
 
+static void much_later(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	site_age(s, 61);
+}
+
 static const struct step fragments[] = {
-	{C4, S(.fragment = 0x2000, .data = 64), "fragment"},
 	{C4, S(.fragment = 0x2008, .data = 64), "fragment_pass"},
-	{C4, S(.fragment = 0x0008, .data = 64), "fragment_pass"},
-	{C4, S(.fragment = 0x4000), "new", WEB_B}, /* don't fragment */
-	{C6, S(.fragment = 0x0001, .data = 64), "fragment"},
-	{C6, S(.fragment = 0x0101, .data = 64), "fragment_pass"},
+	{C4, S(.fragment = 0x2000, .data = 64), "new", WEB_B},
+	{C4, S(.fragment = 0x2008, .data = 64), "fragment_forwarded", WEB_B},
+	{C4, S(.fragment = 0x0008, .data = 63, .vlan = {7}), "fragment_forwarded", WEB_B},
+	{C4, S(.fragment = 0x0008, .data = 64, .ttl = 1), "ttl_exceeded"},
+	{C4, S(.fragment = 0x4000), "forwarded", WEB_B}, /* don't fragment */
+	{.from = "198.51.100.8:40000", .to = WEB, S(.fragment = 8), "fragment_pass"},
 	{C6, S(.fragment = 0x0100, .data = 64), "fragment_pass"},
-	{C6, S(.fragment = 0x0100, .ext = "dd", .data = 64), "fragment_pass"},
+	{C6, S(.fragment = 0x0001, .data = 64), "new", WEB6_B},
+	{C6, S(.fragment = 0x0101, .data = 64), "fragment_forwarded", WEB6_B},
+	{C6, S(.fragment = 0x0100, .data = 64), "fragment_forwarded", WEB6_B},
+	{C6, S(.fragment = 0x0100, .ext = "dd", .data = 64), "fragment_forwarded", WEB6_B},
+	{.from = CLIENT, .to = DNS, .as = {.proto = UDP, .fragment = 8}, "fragment_pass"},
 	{.from = CLIENT,
 	 .to = DNS,
 	 .as = {.proto = UDP, .fragment = 0x2000, .data = 64, .udp_off = 900},
-	 "fragment"},
-	{BACK, {.flags = ACK, .fragment = 0x2000, .data = 9}, "fragment"}, /* of the flow above */
+	 "new",
+	 DNS_B},
+	{.from = CLIENT,
+	 .to = DNS,
+	 .as = {.proto = UDP, .fragment = 8},
+	 "fragment_forwarded",
+	 DNS_B},
+	{BACK, {.flags = ACK, .fragment = 0x2000, .data = 9}, "reply", .source = WEB},
+	{BACK, {.flags = ACK, .fragment = 0x0001}, "fragment_forwarded", .source = WEB},
+	{BACK,
+	 {.flags = ACK, .fragment = 0x0002},
+	 "fragment_forwarded",
+	 .source = WEB,
+	 .egress = true,
+	 .via = VIA_STACK},
+	{C4, S(.fragment = 0x0008, .data = 64), "fragment_pass", .before = much_later},
 };
 
 static const struct step lengths[] = {

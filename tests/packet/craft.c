@@ -257,8 +257,18 @@ static void set_check(const struct spec *s, struct frame *f, size_t l4)
 	set16(f, field, !sum && proto_of(s) == UDP ? 0xffff : sum);
 }
 
+/* A later fragment: no ports, no checksum. */
+static bool is_later(const struct spec *s)
+{
+	return s->fragment & (is_v6(s) ? 0xfff8 : 0x1fff);
+}
+
 static void put_l4(const struct spec *s, const struct frame *about, struct frame *f)
 {
+	if (is_later(s)) {
+		put_n(f, 0x5a, l4_size(s) + s->data);
+		return;
+	}
 	if (s->error) {
 		put_error(s, f);
 		put(f, about->bytes, about->len);
@@ -289,7 +299,8 @@ void craft(const struct spec *given, struct frame *f)
 		put_v4(&s, f);
 	l4 = f->len;
 	put_l4(&s, &about, f);
-	set_check(&s, f, l4);
+	if (!is_later(&s))
+		set_check(&s, f, l4);
 	put_n(f, 0xee, s.trailer);
 	if (s.keep && s.keep < f->len)
 		f->len = s.keep;

@@ -223,8 +223,10 @@ static void look_at(struct pass *x)
 
 	if (parsed == PARSED_L4 && is_syn(&x->j->p))
 		read_syn(data, end, &x->j->p, &x->j->syn);
-	x->error = parsed == PARSED_ERROR;
-	if (!x->error)
+	x->error = parsed == PARSED_ERROR || parsed == PARSED_FRAGMENT;
+	if (parsed == PARSED_FRAGMENT)
+		lookup_fragment(x->j);
+	else if (!x->error)
 		lookup(0, parsed, x->j);
 	else if (parse_quote(data, end, &x->j->p, &x->j->quote))
 		end_pass(&x->j->out, ZDD_V_NOT_L4);

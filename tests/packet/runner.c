@@ -313,8 +313,8 @@ static bool check_ran(struct run *r, const struct step *s, const struct spec *in
 		return false;
 	if (!check_bytes(r, &ran->out, &want))
 		return false;
-	if (s->road <= ROAD_DSR && (s->backend || s->source) && !s->stays &&
-	    frame_sums(ran->out.bytes, ran->out.len) != SUMS_GOOD)
+	if (s->road <= ROAD_DSR && (s->backend || s->source) && !(in->fragment & ~0x4000) &&
+	    !s->stays && frame_sums(ran->out.bytes, ran->out.len) != SUMS_GOOD)
 		return FAIL(r, "a checksum is wrong");
 	return true;
 }

@@ -196,6 +196,9 @@ void site_age(const struct site *s, uint32_t seconds)
 		s->memory->flow_recs[i].meta =
 			ZDD_META(seen, ZDD_META_STATE(meta), ZDD_META_EPOCH(meta));
 	}
+	for (uint32_t i = 0; i < ZDD_FRAGMENT_SETS * ZDD_FRAGMENT_WAYS; i++)
+		s->memory->fragments[i / ZDD_FRAGMENT_WAYS].fragment[i % ZDD_FRAGMENT_WAYS].seen -=
+			seconds * engine_geometry.hz;
 }
 
 static uint32_t newest_seen(const struct site *s)
