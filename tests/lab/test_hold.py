@@ -32,6 +32,12 @@ def restart(lab):
     backend.server.wait_ready()
 
 
+def begun_are_over(daemon):
+    """Those of before the hold have had their answer: the old instance's end is none of theirs."""
+    conns = daemon.ctl("conns", "web", "--limit", 10_000)["conns"]
+    return all(c["state"] in ("closing", "reset") for c in conns)
+
+
 def held(daemon):
     return (daemon.get()["hold"] or {"held": 0})["held"]
 
@@ -48,6 +54,7 @@ def test_restart_of_the_only_instance(single, full, family, attach):
     load = lab.load("new", vip(family), flows=400, rate=100, sources=100, timeout=10000, log=True)
     load.wait_requests(50)
     hold = lab.zdd.ctl("hold", "web", "--limit", "8s")
+    wait_for(lambda: begun_are_over(lab.zdd), 5, "what was open has ended")
     restart(lab)
     least = 250 if full else 50  # connections: 3 s of them, or a part of it
     wait_for(lambda: held(lab.zdd) >= least, 20, "connections wait")

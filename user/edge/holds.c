@@ -10,7 +10,7 @@ enum {
 	LOOK_MS = 100,
 	AFTER_MS = 10, /* programs of the plan before may still hold a SYN */
 	AFTER_LOOKS = 4,
-	AT_ONCE = 256, /* SYNs in one go, which blocks for some 20 ms: 10 000 a second */
+	AT_ONCE = 512, /* SYNs in one go, some 20 ms: what a listening queue takes */
 };
 
 struct holds {
