@@ -204,7 +204,8 @@ ZDD_INLINE void flow_abandon(__u32 place)
 
 /* A packet of a connection that the daemon is ending goes nowhere, so that both ends' numbers stand
  * still. What it acknowledges is the number that a reset to its sender must bear (RFC 5961 3.2);
- * also when that is lower than thought: data was lost on its way. */
+ * also when that is lower than thought: data was lost on its way. Its own reset, which answers what
+ * went past this node in one-way modes, bears the number that the other one expects. */
 ZDD_RARE int end_cut(struct zdd_job *j, __u32 place, __u64 meta, __u32 from_client)
 {
 	struct zdd_hit hit = {.flow = AT(flow_recs, place), .place = place, .meta = meta};
@@ -215,6 +216,8 @@ ZDD_RARE int end_cut(struct zdd_job *j, __u32 place, __u64 meta, __u32 from_clie
 		ONCE(hit.flow->server_seq) = j->p.ack;
 	else if (j->p.tcp_flags & TCP_ACK)
 		ONCE(hit.flow->client_seq) = j->p.ack;
+	if (j->p.tcp_flags & TCP_RST && from_client)
+		ONCE(hit.flow->client_seq) = j->p.seq;
 	flow_touch(&hit, 0, j->now);
 	end_drop(&j->out, ZDD_V_CUT);
 	return 0;

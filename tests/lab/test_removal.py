@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import test_roads
 from lablib import plain
 from lablib.daemon import EXIT
 from lablib.lab import VIP4, VIP6, vip
@@ -216,3 +217,19 @@ def test_udp_moves_at_the_deadline(lab):
     wait_event(daemon, "drained")
     wait_for(lambda: daemon.open_flows("web/green") == 4, 10, "they are at the new pool")
     assert load.stop()["failures"]["timeout"] == 0
+
+
+@pytest.mark.parametrize("road", [test_roads.Road("dsr", 4, 4), test_roads.Road("ipip", 6, 4),
+                                  test_roads.Road("gue", 4, 6)], ids=str)
+def test_cut_where_answers_go_past(make_lab, road):
+    """The client's number is what it acknowledged; the backend's reset goes the packets' own way."""
+    lab = test_roads.build(make_lab)
+    daemon = test_roads.start(lab, road, "tc", drain={"deadline": "2s", "then": "cut"})
+    idle = lab.load("idle", vip(road.clients), flows=60, sources=20, interval=600_000, log=True)
+    idle.wait_answered(60)
+    daemon.flip("web=green")
+    assert wait_event(daemon, "drained")["text"].endswith("0 finished, 60 cut")
+    servers = [lab.backend(name).server for name in ("blue0", "extra0")]
+    wait_for(lambda: sum(len(list(s.resets())) for s in servers) == 60, 10, "every backend's end is reset")
+    idle.stop()
+    assert len(cut_rows(idle)) == 60

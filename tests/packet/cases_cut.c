@@ -29,6 +29,7 @@ static void cut(struct site *s, const struct end *chosen)
 KNOWS(knows_seen, 1101, 6001)
 KNOWS(knows_less, 1101, 5501)
 KNOWS(knows_both, 1051, 5501)
+KNOWS(knows_reset, 1040, 5501)
 
 static const struct step both_ways[] = {
 	OPENED(WEB, WEB_B),
@@ -46,8 +47,10 @@ static const struct step both_ways[] = {
 	 .before = knows_less},
 	{TO(WEB), {.flags = ACK, .seq = 1101, .ack = 5501, .data = 9}, "cut", .before = knows_both},
 	{BACK(WEB_B), {.flags = RST, .seq = 6001}, "cut"},
+	/* what it answers to a late packet bears what the backend expects */
+	{TO(WEB), {.flags = RST, .seq = 1040}, "cut", .before = knows_both},
 	/* another connection of the same port begins and lives */
-	{TO(WEB), {.flags = SYN, .seq = 90000}, "new", WEB_B, .before = knows_both},
+	{TO(WEB), {.flags = SYN, .seq = 90000}, "new", WEB_B, .before = knows_reset},
 	{BACK(WEB_B), {.flags = SYN | ACK, .seq = 70000, .ack = 90001}, "reply", .source = WEB},
 	{TO(WEB), {.flags = ACK, .seq = 90001, .ack = 70001}, "forwarded", WEB_B},
 	{TO(WEB), {.flags = ACK, .seq = 90001, .ack = 70001, .data = 5}, "forwarded", WEB_B},

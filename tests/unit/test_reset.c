@@ -20,11 +20,11 @@ static struct zdd_addr address(const char *text)
 }
 
 /* Added up by bytes, over the pseudo-header and the segment: 0xffff when it is right. */
-static unsigned sum_tcp(const uint8_t *packet, size_t len)
+static unsigned sum_l4(unsigned proto, const uint8_t *packet, size_t len)
 {
 	bool v6 = packet[0] >> 4 == 6;
 	size_t at = v6 ? 40 : 20, from = v6 ? 8 : 12;
-	unsigned sum = 6 + (unsigned)(len - at);
+	unsigned sum = proto + (unsigned)(len - at);
 
 	for (size_t i = from; i < len; i++)
 		sum += (unsigned)packet[i] << (i & 1 ? 0 : 8);
@@ -64,7 +64,7 @@ static struct zdd_packet parsed(const struct reset *r, uint16_t vlan, size_t wan
 	p.frame = (uint32_t)len;
 	CHECK_INT(parse_frame(frame + 2, frame + 2 + len, &p), PARSED_L4);
 	CHECK_INT(memcmp(frame + 2, dmac, 6), 0);
-	CHECK_INT(sum_tcp(frame + 2 + p.l3, len - p.l3), 0xffff);
+	CHECK_INT(sum_l4(6, frame + 2 + p.l3, len - p.l3), 0xffff);
 	if (!p.v6)
 		CHECK_INT(sum_v4(frame + 2 + p.l3), 0xffff);
 	return p;
@@ -96,6 +96,40 @@ TEST(a_frame_says_what_was_asked)
 		CHECK_INT(p.vlan, rows[i].vlan);
 		CHECK_INT(p.payload, 0);
 		CHECK(!p.bad_length);
+	}
+}
+
+/* The outer headers are looked at here; what is inside is the packet of before. */
+TEST(inside_another_packet)
+{
+	static const struct {
+		const char *from, *to;
+		bool gue;
+		size_t front;
+		uint8_t proto;
+	} rows[] = {
+		{"::ffff:10.0.0.1", "::ffff:10.0.1.11", false, 20, 4},
+		{"::ffff:10.0.0.1", "::ffff:10.0.1.11", true, 28, 17},
+		{"fd00::1", "fd00::11", false, 40, 4},
+		{"fd00::1", "fd00::11", true, 48, 17},
+	};
+	struct reset r = any_reset("::ffff:198.51.100.7", "::ffff:203.0.113.10");
+	uint8_t plain[RESET_PACKET_MAX], out[RESET_INSIDE_MAX];
+	size_t len = reset_packet(&r, plain);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct zdd_addr from = address(rows[i].from), to = address(rows[i].to);
+		bool v6;
+
+		CHECK_INT(reset_inside(&r, &from, &to, rows[i].gue, out), rows[i].front + len);
+		v6 = out[0] >> 4 == 6;
+		CHECK_INT(out[v6 ? 6 : 9], rows[i].proto);
+		CHECK_INT(v6 ? out[5] + 40 : out[3], rows[i].front + len);
+		CHECK_INT(memcmp(out + rows[i].front, plain, len), 0);
+		if (!v6)
+			CHECK_INT(sum_v4(out), 0xffff);
+		if (rows[i].gue)
+			CHECK_INT(sum_l4(17, out, rows[i].front + len), 0xffff);
 	}
 }
 
@@ -201,9 +235,14 @@ TEST(a_rate_is_kept_evenly)
 
 		CHECK(n >= 10 * rates[i] - 1 && n <= 10 * rates[i] + 2 * tick);
 		CHECK(most <= 2 * tick);
-		/* a long pause saves nothing up */
+		/* neither a long pause nor ticks that nobody used save anything up */
 		most = 0;
 		taken(&p, rates[i], 2000000, 2000100, &most);
 		CHECK(most <= 2 * tick);
+		for (uint64_t ms = 3000000; ms < 3005000; ms += 20)
+			pace_fill(&p, rates[i], ms);
+		most = 0;
+		taken(&p, rates[i], 3005000, 3005100, &most);
+		CHECK(most <= 3 * tick);
 	}
 }

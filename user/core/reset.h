@@ -11,8 +11,9 @@
 #include "zdd/layout.h"
 
 enum {
-	RESET_PACKET_MAX = 60,                   /* IPv6 and TCP header */
-	RESET_FRAME_MAX = 18 + RESET_PACKET_MAX, /* Ethernet with a tag */
+	RESET_PACKET_MAX = 60,                    /* IPv6 and TCP header */
+	RESET_INSIDE_MAX = 48 + RESET_PACKET_MAX, /* IPv6 and UDP in front */
+	RESET_FRAME_MAX = 18 + RESET_PACKET_MAX,  /* Ethernet with a tag */
 };
 
 /* From the end that is said to have sent it, to the one that is to believe it. */
@@ -31,6 +32,10 @@ struct reset reset_to_backend(const struct zdd_flow *, const struct zdd_listener
 
 /* Writes an IP packet, checksums included. Returns its length. */
 size_t reset_packet(const struct reset *, uint8_t out[RESET_PACKET_MAX]);
+
+/* The same inside another packet, as modes ipip and gue send it from one of the node's addresses. */
+size_t reset_inside(const struct reset *, const struct zdd_addr *from, const struct zdd_addr *to,
+		    bool gue, uint8_t out[RESET_INSIDE_MAX]);
 
 /* Where a frame goes: vlan is a TCI, 0: untagged. */
 struct reset_way {

@@ -54,20 +54,36 @@ static int send_frame(const struct resets *r, const struct reset *what, uint32_t
 											: 0;
 }
 
-static int send_packet(const struct resets *r, const struct reset *what)
+/* Through the host's stack, whose routes know the way. */
+static int send_bytes(const struct resets *r, const struct zdd_addr *to, const uint8_t *packet,
+		      size_t len)
 {
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = what->to.w[3]};
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = to->w[3]};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-	uint8_t packet[RESET_PACKET_MAX];
-	size_t len = reset_packet(what, packet);
 	ssize_t sent;
 
-	memcpy(&v6.sin6_addr, what->to.b, sizeof(v6.sin6_addr));
-	if (zdd_addr_is_v4(&what->to))
+	memcpy(&v6.sin6_addr, to->b, sizeof(v6.sin6_addr));
+	if (zdd_addr_is_v4(to))
 		sent = sendto(r->v4, packet, len, 0, (struct sockaddr *)&v4, sizeof(v4));
 	else
 		sent = sendto(r->v6, packet, len, 0, (struct sockaddr *)&v6, sizeof(v6));
 	return sent < 0 ? -errno : 0;
+}
+
+static int send_packet(const struct resets *r, const struct reset *what)
+{
+	uint8_t packet[RESET_PACKET_MAX];
+
+	return send_bytes(r, &what->to, packet, reset_packet(what, packet));
+}
+
+static int send_inside(const struct resets *r, const struct reset *what,
+		       const struct zdd_addr *from, const struct zdd_backend *b)
+{
+	uint8_t packet[RESET_INSIDE_MAX];
+	size_t len = reset_inside(what, from, &b->addr, b->forward == ZDD_FORWARD_GUE, packet);
+
+	return send_bytes(r, &b->addr, packet, len);
 }
 
 int resets_to_client(const struct resets *r, const struct zdd_memory *m, const struct zdd_flow *f)
@@ -89,7 +105,7 @@ int resets_to_backend(const struct resets *r, const struct zdd_memory *m, const 
 	struct reset what = reset_to_backend(f, &m->listeners[f->owner.listener], b, source);
 
 	if (b->forward == ZDD_FORWARD_IPIP || b->forward == ZDD_FORWARD_GUE)
-		return -ENOTSUP;
+		return hop->source ? send_inside(r, &what, &m->sources[hop->source], b) : -ENOTSUP;
 	if (hop->ifindex && hop->flags & ZDD_H_RESOLVED && !(hop->flags & ZDD_H_LOCAL))
 		return send_frame(r, &what, hop->ifindex,
 				  &(struct reset_way){hop->dmac, hop->smac, hop->vlan});

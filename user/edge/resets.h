@@ -14,8 +14,8 @@ struct resets {
 int resets_open(struct resets *);
 void resets_close(struct resets *);
 
-/* By the record's numbers. What a full queue refuses is lost, as packets are. -ENOTSUP: the backend
- * gets its packets inside others. */
+/* By the record's numbers. What a full queue refuses is lost, as packets are. -ENOTSUP: there
+ * is no way to the backend now. */
 int resets_to_client(const struct resets *, const struct zdd_memory *, const struct zdd_flow *);
 int resets_to_backend(const struct resets *, const struct zdd_memory *, const struct zdd_flow *);
 
