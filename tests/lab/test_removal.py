@@ -116,8 +116,8 @@ LOSS = "table inet loss {{ chain {0} {{ type filter hook {0} priority 0; " \
        "tcp dport {{ 443, 8080 }} numgen random mod 100 < 4 drop; }}; }}"
 
 
-@pytest.mark.parametrize("family,attach", EVERYWHERE)
-@pytest.mark.parametrize("lossy", [False, True])
+@pytest.mark.parametrize("family,attach,lossy", [
+    (4, "tc", True), (6, "xdp", True), (6, "tc", False), (4, "xdp", False)])
 def test_cut_while_data_is_on_its_way(lab, family, attach, lossy):
     """What was seen here and never arrived: the peer's challenge ACK gives the number that counts."""
     daemon = drained(lab, attach, "cut", "3s")
