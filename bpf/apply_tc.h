@@ -170,6 +170,71 @@ ZDD_INLINE int tc_send(struct __sk_buff *skb, const struct zdd_packet *p,
 /* oneway_tc.h */
 int tc_one_way(struct __sk_buff *skb, struct zdd_job *j);
 
+/* Does the device or the stack still complete this frame's checksum? Without the cast, what a helper
+ * does with the field tells: it adds to a sum that is not complete, and subtracts from one that is. */
+ZDD_INLINE int tc_is_partial(struct __sk_buff *skb, const struct zdd_packet *p)
+{
+	__u16 before = 0, after = 0;
+
+	if (has_cast)
+		return tc_summed(skb) == CHECKSUM_PARTIAL_;
+	if (bpf_skb_load_bytes(skb, check_offset(p), &before, sizeof(before)) ||
+	    bpf_l4_csum_replace(skb, check_offset(p), 0, 1, BPF_F_PSEUDO_HDR) ||
+	    bpf_skb_load_bytes(skb, check_offset(p), &after, sizeof(after)))
+		return 0;
+	return after == csum_fold((__u64)before + 1);
+}
+
+/* The frame becomes j->segment. Its length is changed even where it is right, because that is what
+ * makes the kernel forget a checksum of the whole packet that it may have. */
+ZDD_RARE int tc_segment(struct __sk_buff *skb, const struct zdd_job *j)
+{
+	__u32 size;
+	int partial;
+
+	if (!j)
+		return -1;
+	size = j->p.l3 + segment_bytes(&j->segment);
+	partial = tc_is_partial(skb, &j->p);
+	if (bpf_skb_change_tail(skb, size + 1, 0) || bpf_skb_change_tail(skb, size, 0) ||
+	    bpf_skb_pull_data(skb, size))
+		return -1;
+	return write_segment((__u8 *)(long)skb->data + bounded(j->p.l3),
+			     (__u8 *)(long)skb->data_end, &j->segment,
+			     partial ? CSUM_PARTIAL : CSUM_WHOLE);
+}
+
+/* What a local backend sent, seen on its way out, cannot be handed to the stack from here. */
+ZDD_INLINE int tc_into_self(struct __sk_buff *skb, const struct zdd_packet *p, struct zdd_route *r)
+{
+	route_by_link(p, r);
+	__builtin_memcpy(r->dmac, r->smac, 6);
+	if (tc_ethernet(skb, p, r))
+		return -1;
+	return bpf_redirect(p->ifindex, BPF_F_INGRESS);
+}
+
+ZDD_INLINE int tc_send_own(struct __sk_buff *skb, struct zdd_job *j, int egress)
+{
+	struct zdd_out *o = &j->out;
+	struct zdd_route r = {};
+	int code;
+
+	route_own(&j->p, o, 0, &r);
+	if (r.exit == EXIT_LOST)
+		return tc_drop(o, ZDD_V_NO_LINK);
+	if (egress && (r.exit == EXIT_STACK || o->action == ACT_RESET))
+		r.exit = EXIT_SELF;
+	if (o->action == ACT_SYN && r.exit != EXIT_STACK && r.exit != EXIT_SELF)
+		j->segment.ttl--;
+	if (tc_segment(skb, j))
+		return tc_drop(o, ZDD_V_NO_ROOM);
+	if (r.exit != EXIT_SELF)
+		return tc_leave(skb, &j->p, o, &r);
+	code = tc_into_self(skb, &j->p, &r);
+	return code < 0 ? tc_drop(o, ZDD_V_NO_ROOM) : code;
+}
+
 ZDD_INLINE int tc_apply(struct __sk_buff *skb, struct zdd_job *j, int egress)
 {
 	struct zdd_out *o = &j->out;
@@ -179,6 +244,8 @@ ZDD_INLINE int tc_apply(struct __sk_buff *skb, struct zdd_job *j, int egress)
 		code = TC_ACT_SHOT;
 	else if (unlikely(zdd_one_way(o->forward)))
 		code = tc_one_way(skb, j);
+	else if (unlikely(o->action >= ACT_SYN))
+		code = tc_send_own(skb, j, egress);
 	else if (o->action != ACT_PASS)
 		code = tc_send(skb, &j->p, 0, o, egress);
 	count_verdict(o->verdict);

@@ -118,6 +118,50 @@ ZDD_INLINE int xdp_send(struct xdp_md *ctx, const struct zdd_packet *p,
 /* oneway_xdp.h */
 int xdp_one_way(struct xdp_md *ctx, struct zdd_job *j);
 
+enum { ETH_MOST = ETH_HEADER + VLAN_TAGS_MAX * VLAN_TAG };
+
+/* The frame becomes j->segment. It grows at the front, because there is room; what was in front of
+ * L3 stays so. */
+ZDD_RARE int xdp_segment(struct xdp_md *ctx, const struct zdd_job *j)
+{
+	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
+	__u8 ethernet[ETH_MOST];
+
+	if (!j || data + ETH_MOST > end)
+		return -1;
+	__builtin_memcpy(ethernet, data, ETH_MOST);
+	if (bpf_xdp_adjust_head(ctx, (int)j->p.frame - (int)(j->p.l3 + segment_bytes(&j->segment))))
+		return -1;
+	data = (__u8 *)(long)ctx->data;
+	end = (__u8 *)(long)ctx->data_end;
+	if (data + ETH_MOST > end)
+		return -1;
+	__builtin_memcpy(data, ethernet, ETH_MOST);
+	return write_segment(data + bounded(j->p.l3), end, &j->segment, CSUM_WHOLE);
+}
+
+ZDD_INLINE int xdp_send_own(struct xdp_md *ctx, struct zdd_job *j)
+{
+	struct zdd_out *o = &j->out;
+	struct zdd_route r = {};
+
+	route_own(&j->p, o, 1, &r);
+	route_check(ctx, &j->p, &r);
+	if (r.exit == EXIT_LOST)
+		return xdp_drop(o, ZDD_V_NO_LINK);
+	if (o->action == ACT_SYN && r.exit != EXIT_STACK)
+		j->segment.ttl--;
+	if (xdp_segment(ctx, j))
+		return xdp_drop(o, ZDD_V_NO_ROOM);
+	if (r.exit == EXIT_STACK) {
+		count_note(ZDD_N_VIA_STACK);
+		return XDP_PASS;
+	}
+	if (xdp_ethernet(ctx, &j->p, &r, 0, j->p.v6))
+		return xdp_drop(o, ZDD_V_NO_ROOM);
+	return bpf_redirect(r.ifindex, 0);
+}
+
 ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 {
 	struct zdd_out *o = &j->out;
@@ -127,6 +171,8 @@ ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 		code = XDP_DROP;
 	else if (unlikely(zdd_one_way(o->forward)))
 		code = xdp_one_way(ctx, j);
+	else if (unlikely(o->action >= ACT_SYN))
+		code = xdp_send_own(ctx, j);
 	else if (o->action != ACT_PASS)
 		code = xdp_send(ctx, &j->p, 0, o);
 	count_verdict(o->verdict);

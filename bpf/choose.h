@@ -79,29 +79,55 @@ struct zdd_asker {
 	__u8 proto, v6;
 };
 
+struct zdd_hashes {
+	__u64 client, tuple;
+};
+
+ZDD_INLINE struct zdd_hashes hashes_of(const struct zdd_service *s, const struct zdd_asker *a)
+{
+	struct zdd_addr masked = choose_mask(s, &a->client);
+	__u64 client = zdd_client_hash(&masked, s->salt);
+
+	return (struct zdd_hashes){client,
+				   zdd_tuple_hash(client, a->port, a->listener_port, a->proto)};
+}
+
+/* In pool number `pool` of the service. */
+ZDD_INLINE int choose_in(__u32 slot, const struct zdd_service *s, const struct zdd_hashes *h,
+			 __u32 pool, int v6, struct zdd_choice *c)
+{
+	const struct zdd_pool *entry = AT(pools, slot * geometry.pools + s->pool + pool);
+	__u64 tuple = s->flags & ZDD_S_STICKY_CLIENT ? zdd_mix64(h->client) : h->tuple;
+
+	if (!entry || pool >= s->n_pools)
+		return -1;
+	c->id = entry->id;
+	c->table = v6 ? entry->table[1] : entry->table[0];
+	c->n = v6 ? entry->n_slots[1] : entry->n_slots[0];
+	c->one = v6 ? entry->one[1] : entry->one[0];
+	c->slot = zdd_scale(tuple, c->n);
+	return c->n ? 0 : -1;
+}
+
 /* slot is the plan's. Returns 0 and fills c, or -1 when the pool has no backend of this family. */
 ZDD_INLINE int choose(__u32 slot, const struct zdd_service *s, const struct zdd_asker *a,
 		      struct zdd_choice *c)
 {
-	struct zdd_addr masked = choose_mask(s, &a->client);
-	__u64 client = zdd_client_hash(&masked, s->salt);
-	__u64 tuple = zdd_tuple_hash(client, a->port, a->listener_port, a->proto);
-	const struct zdd_pool *entry;
+	struct zdd_hashes h = hashes_of(s, a);
 	int pool = s->n_cohorts ? choose_cohort(s, &a->client) : -1;
 
 	if (pool < 0)
-		pool = choose_share(s, s->flags & ZDD_S_SPREAD ? tuple : client);
-	entry = AT(pools, slot * geometry.pools + s->pool + pool);
-	if (!entry || (__u32)pool >= s->n_pools)
-		return -1;
-	if (s->flags & ZDD_S_STICKY_CLIENT)
-		tuple = zdd_mix64(client);
-	c->id = entry->id;
-	c->table = a->v6 ? entry->table[1] : entry->table[0];
-	c->n = a->v6 ? entry->n_slots[1] : entry->n_slots[0];
-	c->one = a->v6 ? entry->one[1] : entry->one[0];
-	c->slot = zdd_scale(tuple, c->n);
-	return c->n ? 0 : -1;
+		pool = choose_share(s, s->flags & ZDD_S_SPREAD ? h.tuple : h.client);
+	return choose_in(slot, s, &h, pool, a->v6, c);
+}
+
+/* In live, whatever pool the client belongs to. */
+ZDD_INLINE int choose_live(__u32 slot, const struct zdd_service *s, const struct zdd_asker *a,
+			   struct zdd_choice *c)
+{
+	struct zdd_hashes h = hashes_of(s, a);
+
+	return choose_in(slot, s, &h, s->live, a->v6, c);
 }
 
 /* The backend at the choice's slot, ZDD_NONE when the plan is not sound. */

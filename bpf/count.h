@@ -3,6 +3,7 @@
 #ifndef ZDD_COUNT_H
 #define ZDD_COUNT_H
 
+#include "budget.h"
 #include "job.h"
 
 ZDD_INLINE void count_verdict(enum zdd_verdict verdict)
@@ -20,6 +21,14 @@ ZDD_INLINE void count_note(enum zdd_note note)
 	if (row)
 		row->note[note]++;
 }
+
+#define COUNT_SIGNAL(backend, field)                                                               \
+	do {                                                                                       \
+		struct zdd_signal_row *row_ = AT(signals, CPU() * geometry.backends + (backend));  \
+                                                                                                   \
+		if (row_)                                                                          \
+			row_->field++;                                                             \
+	} while (0)
 
 /* Generation stamps: a pool's row shows the newest generation that sent it a new flow. */
 ZDD_INLINE void count_new(const struct zdd_job *j, __u16 pool, __u16 backend)
@@ -39,6 +48,8 @@ ZDD_INLINE void count_new(const struct zdd_job *j, __u16 pool, __u16 backend)
 	row->flows_of_generation++;
 	row->new_flows++;
 	b->new_flows++;
+	if (!(row->new_flows % BUDGET_STEP))
+		budget_add(pool, BUDGET_STEP);
 }
 
 /* A flow that was chosen earlier, by whichever plan: no stamp. */

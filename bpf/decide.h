@@ -129,6 +129,25 @@ ZDD_INLINE __u16 tcp_events(const struct zdd_packet *p, int from_client, __u32 e
 	return bits;
 }
 
+/* A backend's RST that answers this very SYN (RFC 9293 3.5.2): it acknowledges it, with its data when
+ * it had some. One that answers something else acknowledges nothing or something else. */
+ZDD_INLINE int refuses_syn(const struct zdd_packet *p, __u16 state, __u32 isn, __u32 client_seq)
+{
+	return (p->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) == (TCP_RST | TCP_ACK) &&
+	       (state & (ZDD_F_HALF | ZDD_F_SYNACK)) == ZDD_F_HALF &&
+	       (p->ack == isn + 1 || p->ack == client_seq);
+}
+
+/* A client's repeated SYN may go elsewhere when nothing at all came back since `sent`, for a while:
+ * a backend in TIME_WAIT says something (a challenge ACK), and the client repeats at once (TRAPS 6).
+ * What came with data may have been worked on. */
+ZDD_INLINE int is_silent(const struct zdd_packet *p, __u16 state, const struct zdd_syn *s,
+			 __u32 now, __u32 hz)
+{
+	return (state & (ZDD_F_HALF | ZDD_F_SYNACK | ZDD_F_HEARD)) == ZDD_F_HALF &&
+	       !(s->kept & ZDD_SYN_DATA) && !p->payload && now - s->sent >= hz * 3 / 10;
+}
+
 /* The sequence number that this sender will use next (RFC 9293 3.4). */
 ZDD_INLINE __u32 seq_after(const struct zdd_packet *p)
 {

@@ -6,7 +6,7 @@
 #include "adopt.h"
 #include "hold.h"
 #include "host.h"
-#include "open.h"
+#include "retry.h"
 
 ZDD_INLINE struct zdd_view view_of(const struct zdd_hit *hit)
 {
@@ -67,6 +67,8 @@ ZDD_INLINE void forward_step(void *ctx, struct zdd_job *j, enum zdd_step step,
 		forward_new(j, est->flow || half->flow);
 	else if (step == STEP_STRAY || step == STEP_STRAY_RST)
 		forward_stray(j, step == STEP_STRAY_RST, host_socket(ctx, &j->p));
+	else if (step == STEP_HALF && j->p.tcp_flags & TCP_SYN && retry_silent(j, half->place))
+		return;
 	else if ((step != STEP_PROMOTE || !open_promote(j)) && half->flow)
 		forward_flow(j, half, ZDD_V_FORWARDED);
 }

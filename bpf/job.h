@@ -3,14 +3,18 @@
 #ifndef ZDD_JOB_H
 #define ZDD_JOB_H
 
+#include "choose.h"
 #include "mem.h"
 #include "parse.h"
+#include "segment.h"
 
 enum zdd_action {
 	ACT_PASS,
 	ACT_DROP,
 	ACT_TO_BACKEND,
 	ACT_TO_CLIENT,
+	ACT_SYN,    /* the frame becomes j->segment, to a backend */
+	ACT_RESET,  /* the frame becomes j->segment, back to where it came from */
 	ACT_BEFORE, /* leave it to the program that was here before */
 };
 
@@ -72,6 +76,9 @@ struct zdd_job {
 	__u32 replayed;           /* zdd_replay: where the SYN came in once */
 	struct zdd_syn syn;       /* the packet's own, when it is a client's SYN: read_syn */
 	struct zdd_packet quote;  /* of an ICMP error, its offsets from the quote's begin */
+	struct zdd_asker asker;   /* scratch of retry.h, as: */
+	struct zdd_choice choice;
+	struct zdd_segment segment; /* of ACT_SYN, ACT_RESET */
 };
 
 ZDD_INLINE void job_start(struct zdd_job *j)

@@ -363,7 +363,7 @@ ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd
 	}
 	if (s->room.place == NO_PLACE)
 		return pressure_found_no_room(j->now);
-	f = flow_claim(&s->room, ZDD_META_STATE(hit->meta) & ~ZDD_F_HALF, j->now);
+	f = flow_claim(&s->room, ZDD_META_STATE(hit->meta) & ~(ZDD_F_HALF | ZDD_F_HEARD), j->now);
 	if (!f)
 		return;
 	if (!copy_whole(f, hit))

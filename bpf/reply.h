@@ -4,10 +4,7 @@
 #define ZDD_REPLY_H
 
 #include "adopt.h"
-#include "count.h"
-#include "decide.h"
-#include "flow.h"
-#include "memo.h"
+#include "retry.h"
 
 ZDD_INLINE void end_client(struct zdd_job *j, enum zdd_verdict verdict, __u16 listener)
 {
@@ -38,6 +35,7 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 			f->server_seq = seq_after(&j->p);
 		else
 			advance(&f->server_seq, seq_after(&j->p));
+		bits |= state & ZDD_F_HALF && !(bits & ZDD_F_SYNACK) ? ZDD_F_HEARD : 0;
 	}
 	flow_touch(hit, bits, j->now);
 	count_reply(&j->p, hit->owner.backend, !!(bits & (ZDD_F_RST | ZDD_F_FIN_S) & ~state));
@@ -82,6 +80,21 @@ ZDD_RARE int reply_alias(struct zdd_job *j, __u32 port, __u32 listener)
 	       (ZDD_META_STATE(ONCE(hit.flow->meta)) & (ZDD_F_FIN_C | ZDD_F_FIN_S | ZDD_F_RST));
 }
 
+/* A backend's packet on a half-open flow. Returns 1 when j->out is set. */
+ZDD_INLINE int reply_half(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	const struct zdd_flow *f = hit->flow;
+	__u16 state = ZDD_META_STATE(hit->meta);
+
+	if (refuses_syn(&j->p, state, f->isn, f->client_seq)) {
+		COUNT_SIGNAL(hit->owner.backend, refused);
+		return retry_refused(j, hit->place);
+	}
+	if (!(state & ZDD_F_SYNACK) && tcp_events(&j->p, 0, f->server_seq) & ZDD_F_SYNACK)
+		COUNT_SIGNAL(hit->owner.backend, answered);
+	return 0;
+}
+
 ZDD_INLINE void reply_found(struct zdd_job *j, const struct zdd_hit *hit)
 {
 	int bits = 0;
@@ -90,7 +103,7 @@ ZDD_INLINE void reply_found(struct zdd_job *j, const struct zdd_hit *hit)
 		bits = reply_alias(j, hit->flow->other, hit->owner.listener);
 	if (bits)
 		flow_touch(hit, bits, j->now);
-	else
+	else if (likely(!(ZDD_META_STATE(hit->meta) & ZDD_F_HALF)) || !reply_half(j, hit))
 		reply_flow(j, hit);
 }
 
@@ -108,8 +121,12 @@ ZDD_INLINE void reply(struct zdd_job *j)
 	find_reply(j, &key, &hit);
 	if (!hit.flow && end_before(j))
 		return;
-	if (!hit.flow && !memo_get(j->hash, &known))
-		return end_pass(&j->out, ZDD_V_DIRECT);
+	if (!hit.flow && !memo_get(j->hash, &known)) {
+		if (j->p.proto != PROTO_TCP || !(j->p.tcp_flags & (TCP_SYN | TCP_RST)) ||
+		    !reply_late(j))
+			end_pass(&j->out, ZDD_V_DIRECT);
+		return;
+	}
 	if (shape != ZDD_VERDICT_COUNT)
 		return end_drop(&j->out, shape);
 	if (hit.flow)

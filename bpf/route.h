@@ -10,6 +10,7 @@ enum zdd_exit {
 	EXIT_NEIGH,    /* device known, neighbour not (tc: the kernel asks for it) */
 	EXIT_REDIRECT, /* dmac, smac, vlan are valid */
 	EXIT_PEER,     /* as REDIRECT, into the veth's other end (tc) */
+	EXIT_SELF,     /* into the device's own ingress: the stack takes it on (tc) */
 	EXIT_LOST,     /* nowhere */
 };
 
@@ -46,6 +47,30 @@ ZDD_INLINE const struct zdd_link *link_at(__u16 slot)
 	const struct zdd_link *l = slot == ZDD_NONE ? 0 : AT(links, slot);
 
 	return l && l->ifindex ? l : 0;
+}
+
+/* A segment of our own in place of a backend's frame: back out of the device that it came by. */
+ZDD_INLINE void route_by_link(const struct zdd_packet *p, struct zdd_route *r)
+{
+	const struct zdd_link *l = link_at(link_of(p->ifindex));
+
+	r->exit = l ? EXIT_REDIRECT : EXIT_LOST;
+	if (!l)
+		return;
+	r->ifindex = p->ifindex;
+	r->native = l->flags & ZDD_H_XDP;
+	r->vlan = p->vlan;
+	__builtin_memcpy(r->dmac, p->mac, 6);
+	__builtin_memcpy(r->smac, l->mac, 6);
+}
+
+ZDD_INLINE void route_own(const struct zdd_packet *p, const struct zdd_out *o, int xdp,
+			  struct zdd_route *r)
+{
+	if (o->action == ACT_RESET)
+		route_by_link(p, r);
+	else
+		route_to_backend(o, xdp, r);
 }
 
 /* Without a flow nobody remembers the client's way: ask the kernel's routes. Rare, 100 ns. */

@@ -86,6 +86,8 @@ enum zdd_service_flag {
 	ZDD_S_SHARE_TABLE = 2,   /* more than one pool has a share: look into `shares` */
 	ZDD_S_STICKY_CLIENT = 4, /* the backend too is chosen by client address alone */
 	ZDD_S_SPREAD = 8,        /* sticky none: the pool too is chosen by the 5-tuple */
+	ZDD_S_RETRY = 16,        /* a SYN that was refused goes to another backend of its pool... */
+	ZDD_S_RETRY_LIVE = 32,   /* ...and when there is none, to one of live */
 };
 
 struct zdd_service {
@@ -262,6 +264,7 @@ enum zdd_flow_state {
 	ZDD_F_CHALLENGED = 128, /* a SYN with another ISN came: ask the half-open table too */
 	ZDD_F_CUT =
 		512, /* the daemon ends it with resets: nothing passes, acks tell exact numbers */
+	ZDD_F_HEARD = 1024,  /* half-open: the backend has sent something since it got the SYN */
 	ZDD_F_WRITING = 256, /* between two flows: being written or freed by the one who has it */
 };
 
@@ -315,6 +318,7 @@ static inline __attribute__((always_inline)) __u32 zdd_flow_idle(__u16 state, __
 enum zdd_syn_kept {
 	ZDD_SYN_WHOLE = 1, /* all that is needed to make it again was in reach */
 	ZDD_SYN_DATA = 2,  /* it came with data, which is not kept (RFC 7413) */
+	ZDD_SYN_TOLD = 4,  /* the silence of the last attempt has been counted */
 };
 
 /* The SYN of a half-open flow, so that it can be made again with what its record knows. Element n
@@ -440,6 +444,24 @@ struct zdd_backend_row {
 	__u64 spare;
 };
 
+/* What became of SYNs and young connections; element cpu * geometry.backends + backend. */
+struct zdd_signal_row {
+	__u64 answered;    /* SYN-ACKs, once a flow */
+	__u64 refused;     /* RST in answer to a SYN */
+	__u64 silent;      /* a SYN was repeated and nothing had come back */
+	__u64 unreachable; /* ICMP in answer to a SYN */
+	__u64 reset_early; /* RST before any data */
+	__u64 taken;       /* SYNs that were taken from it and sent elsewhere */
+	__u64 spare[2];
+};
+
+/* How many more SYNs a pool may cause to be made again: so many as it got new flows, and a few.
+ * Element: global pool id. All CPUs add and take. */
+struct zdd_budget {
+	__s32 tokens;
+	__u32 at; /* jiffies, low bits, of the last few */
+};
+
 /* Names for adoption and for people who look with bpftool. Element: global pool id. */
 struct zdd_pool_name {
 	char service[ZDD_NAME_MAX];
@@ -481,7 +503,9 @@ struct zdd_pool_name {
 	M(pressure, struct zdd_pressure, 1)                                                            \
 	M(holds, struct zdd_hold, ZDD_HOLDS)                                                           \
 	M(held, struct zdd_held, ZDD_HELD)                                                             \
-	M(replay, __u64, ZDD_HELD + 1) /* 0: how many are out; then places of `held`, in order */
+	M(replay, __u64, ZDD_HELD + 1) /* 0: how many are out; then places of `held`, in order */ \
+	M(signals, struct zdd_signal_row, (g)->cpus *(g)->backends)                                    \
+	M(budgets, struct zdd_budget, (g)->pools)
 /* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */
@@ -513,6 +537,7 @@ ZDD_SIZED(zdd_fragment, 48);
 ZDD_SIZED(zdd_count_row, 512);
 ZDD_SIZED(zdd_pool_row, 64);
 ZDD_SIZED(zdd_backend_row, 64);
+ZDD_SIZED(zdd_signal_row, 64);
 _Static_assert(ZDD_VERDICT_COUNT <= 40 && ZDD_NOTE_COUNT <= 24, "counters fit their row");
 
 #endif

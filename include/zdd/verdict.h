@@ -30,6 +30,10 @@
 	V(CUT, cut, DROP, 1, "of a connection that is being cut by resets, dropped")                   \
 	V(HELD, held, DROP, 1, "new connection to a service on hold: its SYN is kept and let go later")  \
 	V(HOLD_FULL, hold_full, DROP, 0, "new connection beyond what the hold keeps, dropped")         \
+	V(SYN_RETRIED, syn_retried, SEND, 1, "a backend refused: the SYN was made again for another")  \
+	V(SYN_MOVED, syn_moved, SEND, 1, "a backend was silent: the client's repeat went to another")  \
+	V(LATE_RESET, late_reset, SEND, 1, "a SYN-ACK from a backend given up on; that one was reset") \
+	V(LATE_DROPPED, late_dropped, DROP, 1, "RST from a backend that was given up on, dropped")     \
 	V(STRAY_RST, stray_rst, DROP, 1, "RST that belongs to no flow, dropped")                       \
 	V(NO_BACKEND, no_backend, DROP, 0, "no backend of this family in the chosen pool, dropped")    \
 	V(REVERSE_TAKEN, reverse_taken, DROP, 0, "client port in use at every backend tried, dropped") \
@@ -63,6 +67,8 @@ enum zdd_verdict {
 	N(FLOW_RECLAIMED, flow_reclaimed, 1, "the room of an expired flow was taken for a new one")    \
 	N(FLOW_ADOPTED, flow_adopted, 1, "a connection begun without record proved real and got one")  \
 	N(UDP_MOVED, udp_moved, 1, "a UDP flow moved because its backend is gone")                     \
+	N(RETRY_EXHAUSTED, retry_exhausted, 0, "refused, and no other backend was left to try")        \
+	N(RETRY_LIMITED, retry_limited, 0, "refused; not tried elsewhere, so as not to double a load") \
 	N(SOCKET_MISSING, socket_missing, 0, "mode local: the chosen backend has no listening socket") \
 	N(FLOW_CUT, flow_cut, 1, "an open connection was cut at the deadline of its drain")
 /* clang-format on */

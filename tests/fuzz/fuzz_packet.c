@@ -114,6 +114,20 @@ static void error_one(const struct zdd_job *j, const uint8_t *before, uint8_t *a
 	must_hold((frame_sums(before, n) == SUMS_GOOD) == (frame_sums(at, n) == SUMS_GOOD));
 }
 
+/* What is made of a stored SYN is whole, and exactly as long as said. */
+static void check_segment(const struct zdd_segment *s)
+{
+	static const uint8_t ethernet[] = {[12] = 8, 0}, ethernet6[] = {[12] = 0x86, 0xdd};
+	size_t n = 14 + segment_bytes(s);
+	uint8_t *block = malloc(n + 2), *at = block + 2;
+
+	must_hold(block && s->words <= SEGMENT_OPTIONS);
+	memcpy(at, s->v6 ? ethernet6 : ethernet, 14);
+	must_hold(!write_segment(at + 14, at + n, s, CSUM_WHOLE));
+	must_hold(frame_sums(at, n) == SUMS_GOOD);
+	free(block);
+}
+
 /* Drivers place frames at 2 mod 4; nothing behind the last byte may be touched. */
 static void one_frame(const uint8_t *bytes, size_t n, unsigned control)
 {
@@ -136,6 +150,8 @@ static void one_frame(const uint8_t *bytes, size_t n, unsigned control)
 		error_one(&j, bytes, at, n);
 	else if (sent)
 		check_sent(&j.p, bytes, at, n, rewrite_one(&j, control, at, n));
+	if (j.out.action == ACT_SYN || j.out.action == ACT_RESET)
+		check_segment(&j.segment);
 	free(block);
 }
 

@@ -26,6 +26,8 @@ struct step {
 	 * one chosen before; "!": one of the pair, but not that one. Answered: whose source it
 	 * gets. Neither: untouched when it passes. */
 	const char *backend, *source;
+	/* The frame becomes this one of the client's: to the backend, or back to the sender. */
+	const struct spec *made;
 	const char *notes; /* counted beside the verdict, divided by blanks, in the list's order */
 	enum via via;
 	enum road road;
@@ -59,7 +61,7 @@ struct case_list {
 };
 
 extern const struct case_list tcp_cases, udp_cases, wire_cases, way_cases, rare_cases, road_cases,
-	cut_cases, error_cases;
+	cut_cases, error_cases, retry_cases;
 
 #define STEPS(array) (array), sizeof(array) / sizeof((array)[0])
 #define CASES(array)                                                                               \

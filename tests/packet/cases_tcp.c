@@ -78,7 +78,11 @@ static const struct step new_isn_half_open[] = {
 
 static const struct step half_open_reset[] = {
 	{TO(WEB), A_SYN, "new", WEB_B},
-	{BACK(WEB_B), {.flags = RST | ACK, .seq = 0, .ack = 1001}, "reply", .source = WEB},
+	{BACK(WEB_B),
+	 {.flags = RST | ACK, .seq = 0, .ack = 1001},
+	 "reply",
+	 .source = WEB,
+	 .notes = "retry_exhausted"},
 	{TO(WEB), {.flags = RST, .seq = 1001}, "forwarded", WEB_B},
 };
 

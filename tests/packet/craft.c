@@ -136,10 +136,10 @@ static void put_v4(const struct spec *s, struct frame *f)
 	size_t at = f->len, header = 20 + 4u * s->v4_words;
 
 	put8(f, 0x40 | (s->ihl ? s->ihl : header / 4));
-	put8(f, 0x10);
+	put8(f, s->bare ? 0 : 0x10);
 	put16(f, (unsigned)(header + l4_size(s) + s->data + s->total_off));
-	put16(f, 0x1234);
-	put16(f, s->fragment);
+	put16(f, s->own ? 0 : 0x1234);
+	put16(f, s->own ? 0x4000 : s->fragment);
 	put8(f, s->ttl ? s->ttl : 64);
 	put8(f, s->l4 ? s->l4 : proto_of(s));
 	put16(f, 0);
@@ -172,7 +172,7 @@ static void put_v6(const struct spec *s, struct frame *f)
 {
 	bool fragment = s->fragment || s->atomic;
 
-	put32(f, 0x60012345);
+	put32(f, s->bare ? 0x60000000 : 0x60012345);
 	put16(f, (unsigned)(ext_size(s) + l4_size(s) + s->data + s->total_off));
 	put8(f, fragment ? 44 : after_ext(s, s->ext));
 	put8(f, s->ttl ? s->ttl : 64);
@@ -197,7 +197,7 @@ static void put_tcp(const struct spec *s, struct frame *f)
 	put32(f, s->ack);
 	put8(f, (s->doff ? s->doff : 5u + s->tcp_words) << 4);
 	put8(f, s->flags);
-	put32(f, 0x20000000); /* window, checksum */
+	put32(f, s->bare ? 0 : 0x20000000); /* window, checksum */
 	put16(f, 0);
 	put_n(f, 1, 4u * s->tcp_words);
 }

@@ -63,6 +63,8 @@ struct spec {
 	int16_t udp_off;   /* added to the UDP length */
 	uint16_t trailer;  /* bytes behind the IP packet */
 	uint16_t type;     /* ethertype, when not that of the addresses */
+	bool own;          /* made by zdd: v4 identification 0, DF */
+	bool bare;         /* like nothing that came: no TOS, flow label, window */
 	uint8_t l4;        /* protocol number in the header, when not proto's */
 	uint16_t keep;     /* cut the frame to these bytes, 0: all */
 	/* An ICMP error of this type about another packet, in place of TCP or UDP. */

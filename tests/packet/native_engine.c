@@ -201,6 +201,45 @@ static enum ran_code one_way(struct pass *x)
 	return RAN_SENT;
 }
 
+/* The frame becomes the segment, Ethernet header and tags as they were. */
+static int make_segment(struct pass *x)
+{
+	const struct zdd_packet *p = &x->j->p;
+	__u8 *data = x->f->bytes;
+
+	x->f->len = p->l3 + segment_bytes(&x->j->segment);
+	return write_segment(data + p->l3, data + x->f->len, &x->j->segment, CSUM_WHOLE);
+}
+
+static enum ran_code send_own(struct pass *x)
+{
+	struct zdd_out *o = &x->j->out;
+	struct zdd_route r = {};
+
+	route_own(&x->j->p, o, x->hook == HOOK_XDP, &r);
+	if (x->hook == HOOK_XDP)
+		route_check(0, &x->j->p, &r);
+	if (r.exit == EXIT_LOST)
+		return refuse(x, ZDD_V_NO_LINK);
+	if (x->egress && (r.exit == EXIT_STACK || o->action == ACT_RESET))
+		r.exit = EXIT_SELF;
+	if (o->action == ACT_SYN && r.exit != EXIT_STACK && r.exit != EXIT_SELF)
+		x->j->segment.ttl--;
+	if (make_segment(x))
+		return refuse(x, ZDD_V_NO_ROOM);
+	if (r.exit == EXIT_STACK) {
+		count_note(ZDD_N_VIA_STACK);
+		return RAN_PASSED;
+	}
+	if (r.exit == EXIT_SELF) {
+		route_by_link(&x->j->p, &r);
+		memcpy(r.dmac, r.smac, 6);
+	}
+	if (r.exit != EXIT_NEIGH)
+		ethernet(x, &r, 0, x->j->p.v6);
+	return RAN_SENT;
+}
+
 static enum ran_code apply(struct pass *x)
 {
 	enum ran_code code = RAN_PASSED;
@@ -209,6 +248,8 @@ static enum ran_code apply(struct pass *x)
 		code = RAN_DROPPED;
 	else if (zdd_one_way(x->j->out.forward))
 		code = one_way(x);
+	else if (x->j->out.action >= ACT_SYN)
+		code = send_own(x);
 	else if (x->j->out.action != ACT_PASS)
 		code = send_on(x);
 	count_verdict(x->j->out.verdict);

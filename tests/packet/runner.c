@@ -185,6 +185,14 @@ static bool wanted(struct run *r, const struct step *s, const struct spec *in,
 		*about = *in->about;
 		put_about(want, about, end_in(r, s->then_from), end_in(r, s->then_to));
 	}
+	if (s->made) {
+		*want = *s->made;
+		memcpy(want->smac, in->smac, 6);
+		memcpy(want->dmac, in->dmac, 6);
+		memcpy(want->vlan, in->vlan, sizeof(want->vlan));
+		want->from = in->to;
+		want->to = to = in->from;
+	}
 	if (s->backend && !find_backend(r, s, out, &to))
 		return false;
 	if (s->road == ROAD_NAT)
@@ -198,7 +206,7 @@ static bool wanted(struct run *r, const struct step *s, const struct spec *in,
 		want->from = end_of(s->source);
 	if (s->port_back)
 		want->to = end_of(CLIENT);
-	if (s->backend || s->source)
+	if (s->backend || s->source || s->made)
 		leave(r, s, &to, want);
 	if (want->check == CHECK_PARTIAL && (s->backend || s->source) && !s->stays)
 		want->check = CHECK_WHOLE;
@@ -230,7 +238,7 @@ static enum ran_code code_of(const struct step *s)
 {
 	if (s->told)
 		return RAN_SENT;
-	if (s->backend || s->source)
+	if (s->backend || s->source || s->made)
 		return s->via == VIA_STACK ? RAN_PASSED : RAN_SENT;
 	for (size_t i = 0; i < ZDD_VERDICT_COUNT; i++) {
 #define V(symbol, name, kind, expected, sentence)                                                  \
@@ -452,8 +460,9 @@ static void say_skipped(const struct engine *engines)
 
 int main(int argc, char **argv)
 {
-	const struct case_list *lists[] = {&tcp_cases,  &udp_cases,  &wire_cases, &way_cases,
-					   &road_cases, &rare_cases, &cut_cases,  &error_cases};
+	const struct case_list *lists[] = {&tcp_cases, &udp_cases,   &wire_cases,
+					   &way_cases, &road_cases,  &rare_cases,
+					   &cut_cases, &error_cases, &retry_cases};
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	struct engine *engines = engines_open();

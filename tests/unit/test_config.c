@@ -80,6 +80,7 @@ TEST(policy_defaults)
 		return;
 	CHECK_INT(s->forward, FORWARD_NAT);
 	CHECK_INT(s->sticky, STICKY_POOL);
+	CHECK_INT(s->retry, RETRY_POOL);
 	CHECK_INT(s->sticky_v4, 32);
 	CHECK_INT(s->sticky_v6, 64);
 	CHECK_INT(s->vip, VIP_EXPECT);
@@ -116,6 +117,7 @@ static const char complete[] =
 	"    listen: [\"203.0.113.10:443/tcp\", \"[2001:DB8:0::10]:443/tcp\", \":443/udp\"]\n"
 	"    forward: nat\n"
 	"    sticky: backend\n"
+	"    retry: live\n"
 	"    sticky_prefix: {v4: 24, v6: 48}\n"
 	"    vip: manage\n"
 	"    preview: [\"203.0.113.10:8443/tcp\"]\n"
@@ -139,6 +141,7 @@ static const char complete[] =
 	"    listen: [\":80/tcp\"]\n"
 	"    forward: local\n"
 	"    sticky: none\n"
+	"    retry: off\n"
 	"    pools: {v1: [\"127.0.0.1:8080\", \"[::1]:8080\"]}\n"
 	"    health: {type: exec, command: [/usr/bin/check, -x, \"\"], interval: 200ms}\n"
 	"flows: {tcp: 2048, udp: 16777216}\n";
@@ -148,6 +151,7 @@ static void check_api(const struct cfg_service *s)
 	CHECK_STR(s->name, "api");
 	CHECK_INT(s->forward, FORWARD_LOCAL);
 	CHECK_INT(s->sticky, STICKY_NONE);
+	CHECK_INT(s->retry, RETRY_OFF);
 	CHECK_INT(s->live, 0);
 	CHECK_STR(s->pools[0].backends[1].text, "[::1]:8080");
 	CHECK_INT(s->health.type, HEALTH_EXEC);
@@ -185,6 +189,7 @@ static void check_shop(const struct cfg_service *s)
 	CHECK(s->listen[2].any && s->listen[2].proto == IPPROTO_UDP);
 	CHECK_STR(s->preview[0].text, "203.0.113.10:8443/tcp");
 	CHECK_INT(s->sticky, STICKY_BACKEND);
+	CHECK_INT(s->retry, RETRY_LIVE);
 	CHECK_INT(s->sticky_v4, 24);
 	CHECK_INT(s->sticky_v6, 48);
 	CHECK_INT(s->vip, VIP_MANAGE);

@@ -188,7 +188,7 @@ static const struct bad_row policy_rows[] = {
 	    "6:17: services.web.idle.tcp: '9s': expected a duration from 10s to 7d"),
 	BAD(WEB("    idle: {udp: 2h}\n"),
 	    "6:17: services.web.idle.udp: '2h': expected a duration from 1s to 1h"),
-	BAD(WEB("    retry: pool\n"), "6:5: services.web.retry: not yet supported"),
+	BAD(WEB("    retry: on\n"), "6:12: services.web.retry: 'on': expected pool, live or off"),
 	BAD(WEB("    slow_start: 20s\n"), "6:5: services.web.slow_start: not yet supported"),
 	BAD(WEB("    signals: {http: true}\n"), "6:5: services.web.signals: not yet supported"),
 	BAD(WEB("    rollout: {strategy: canary}\n"),

@@ -16,6 +16,8 @@ const char *const forward_words[] = {
 	[FORWARD_IPIP] = "ipip", [FORWARD_GUE] = "gue",     NULL};
 const char *const sticky_words[] = {
 	[STICKY_POOL] = "pool", [STICKY_BACKEND] = "backend", [STICKY_NONE] = "none", NULL};
+const char *const retry_words[] = {
+	[RETRY_POOL] = "pool", [RETRY_LIVE] = "live", [RETRY_OFF] = "off", NULL};
 const char *const vip_words[] = {[VIP_EXPECT] = "expect", [VIP_MANAGE] = "manage", NULL};
 
 bool forward_is_one_way(enum forward_mode mode)
@@ -48,7 +50,6 @@ static const struct {
 	{"services.*.health.type", "grpc"},
 	{"services.*.health.type", "udp"},
 	{"services.*.slow_start", NULL},
-	{"services.*.retry", NULL},
 	{"services.*.signals", NULL},
 	{"services.*.rollout", NULL},
 };
@@ -157,6 +158,7 @@ static const struct field service_fields[] = {
 	{"health", .set = set_health},
 	{"salt", set_text, AT(struct cfg_service, salt), .min = 1, .max = 255, .expect = "a text"},
 	{"panic", set_percent, AT(struct cfg_service, panic_percent), .max = 100, .value = 50},
+	{"retry", set_word, AT(struct cfg_service, retry), .words = retry_words},
 	{"drain", set_map, .map = &drain_schema},
 	{"idle", set_map, .map = &idle_schema},
 };

@@ -95,6 +95,15 @@ static void v6_mask(unsigned len, __u64 mask[2])
 	memcpy(mask, bytes, sizeof(bytes));
 }
 
+static uint32_t retry_flags(const struct cfg_service *s)
+{
+	static const uint32_t flags[] = {[RETRY_POOL] = ZDD_S_RETRY,
+					 [RETRY_LIVE] = ZDD_S_RETRY | ZDD_S_RETRY_LIVE,
+					 [RETRY_OFF] = 0};
+
+	return s->forward == FORWARD_NAT ? flags[s->retry] : 0;
+}
+
 static void describe(const struct draft *d, const struct world_service *s, struct zdd_service *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -104,6 +113,7 @@ static void describe(const struct draft *d, const struct world_service *s, struc
 	out->flags |= s->cfg->forward == FORWARD_LOCAL ? ZDD_S_LOCAL : 0;
 	out->flags |= s->cfg->sticky == STICKY_BACKEND ? ZDD_S_STICKY_CLIENT : 0;
 	out->flags |= s->cfg->sticky == STICKY_NONE ? ZDD_S_SPREAD : 0;
+	out->flags |= retry_flags(s->cfg);
 	out->revision = s->revision;
 	out->pool = d->n_pools;
 }

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guarantee 7: refused means refused by all. No health check helps here: the data path alone does."""
+import pytest
+
+from lablib.lab import vip
+from lablib.peers import assert_clean, pools_of
+from lablib.proc import wait_for
+
+EVERYWHERE = [(4, "tc"), (6, "tc"), (4, "xdp"), (6, "xdp")]
+BLIND = {"health": {"type": "none"}}
+
+
+def serve(lab, attach, **more):
+    web = lab.service(**{**BLIND, **more})
+    return lab.daemon(lab.config(attach, {"web": web}))
+
+
+
+
+def assert_nobody_refused(result, least):
+    """What was open when the server was killed may end; whoever comes later is served."""
+    failures = result["failures"]
+    assert failures["refused"] == 0 and failures["timeout"] == 0, failures
+    assert result["requests"] >= least, f"only {result['requests']} requests: no proof"
+
+
+@pytest.mark.parametrize("offloads", [True, False])
+@pytest.mark.parametrize("family,attach", EVERYWHERE)
+def test_killed_backend_refuses_nobody(make_lab, full, family, attach, offloads):
+    """SIGKILL of one of two servers under load: its port answers with RST from then on."""
+    lab = make_lab(offloads=offloads)
+    lab.start_backends()
+    serve(lab, attach)
+    rate, seconds = (2000, 30) if full else (500, 3)
+    load = lab.load("new", vip(family), flows=50, sources=2000, rate=rate)
+    load.wait_requests(rate // 2)
+    lab.backend("blue0").server.proc.kill9()
+    load.wait_requests(rate * seconds, timeout=seconds * 4)
+    result = load.stop()
+    assert_nobody_refused(result, rate * seconds)
+    assert pools_of(result).keys() == {"blue"}
+    late = lab.load("new", vip(family), flows=10, sources=500, total=500).result()
+    assert_clean(late, 500)
+    assert {b["backend"] for b in late["backends"]} == {"blue1"}
+
+
+@pytest.mark.parametrize("family,attach", EVERYWHERE)
+def test_black_hole_costs_one_repeat(lab, family, attach):
+    """One of two backends says nothing: the client's own repeated SYN, after a second, goes on."""
+    serve(lab, attach)
+    hole = lab.backend("blue0")
+    rule = ("ip daddr " + hole.v4) if family == 4 else ("ip6 daddr " + hole.v6)
+    hole.netns.run("nft", "table inet hole { chain in { type filter hook input priority 0; "
+                          f"{rule} tcp dport 8080 drop; }}; }}")
+    load = lab.load("new", vip(family), flows=100, sources=300, total=300, timeout=5000, log=True)
+    result = load.result()
+    assert_clean(result, 300)
+    assert {b["backend"] for b in result["backends"]} == {"blue1"}
+    waits = sorted((row.connect - row.start) / 1e6 for row in load.rows())
+    assert waits[-1] < 1900, f"the worst waited {waits[-1]:.0f} ms: more than one repeat"
+    assert waits[-1] > 900, "nobody met the black hole: no proof"
+
+
+@pytest.mark.parametrize("attach", ["tc", "xdp"])
+def test_candidate_may_refuse_to_live(lab, attach):
+    """retry: live. All of a candidate is gone; its clients are served by live."""
+    daemon = serve(lab, attach, retry="live")
+    daemon.ctl("set", "share", "web", "green=50%")
+    for name in ("green0", "green1"):
+        lab.backend(name).server.proc.kill9()
+    result = lab.load("new", vip(4), flows=20, sources=400, total=400).result()
+    assert_clean(result, 400)
+    assert pools_of(result) == {"blue": 400}
+
+
+def test_retry_off_tells_the_client(lab):
+    serve(lab, "tc", retry="off")
+    lab.backend("blue0").server.proc.kill9()
+    result = lab.load("new", vip(4), flows=10, sources=200, total=200).result()
+    assert result["failures"]["refused"] > 50, result["failures"]
+
+
+def test_all_dead_is_said_at_once(lab):
+    """Nobody is left: the refusal reaches the client, it does not hang."""
+    serve(lab, "tc")
+    for name in ("blue0", "blue1"):
+        lab.backend(name).server.proc.kill9()
+    load = lab.load("new", vip(4), flows=10, sources=100, total=100, log=True)
+    result = load.result()
+    assert result["failures"]["refused"] == 100, result["failures"]
+
+
+SERVER = """
+import socket, sys, threading
+def serve(where):
+    s = socket.create_server(where, backlog=4096)
+    while True:
+        c, _ = s.accept()
+        c.close()  # first, so that TIME_WAIT is here
+for host in sys.argv[2:]:
+    threading.Thread(target=serve, args=((host, int(sys.argv[1])),)).start()
+print("ready", flush=True)
+"""
+
+CLIENT = """
+import socket, sys
+slow = failed = 0
+for n in range(int(sys.argv[1])):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("", 20000 + n % 50))
+    s.settimeout(10)
+    try:
+        s.connect(("203.0.113.10", (443, 8443)[n // 50 % 2]))
+        s.recv(1)
+    except OSError as e:
+        failed += 1
+    s.close()
+print(failed)
+"""
+
+
+def test_port_reuse_is_no_refusal(make_lab, full):
+    """50 client ports, two listeners, backends in TIME_WAIT: nothing changes its backend for that."""
+    lab = make_lab(pools={"blue": 2})
+    server = lab.start(["/usr/bin/python3", "-c", SERVER, "8080"] + [b.v4 for b in lab.pools["blue"]],
+                       "server", lab.backend("blue0").netns)
+    wait_for(lambda: "ready" in server.out(), 10, "the servers listen")
+    web = lab.service([f"{vip(4)}/tcp", f"{vip(4, 8443)}/tcp"], families=(4,), **BLIND)
+    daemon = lab.daemon(lab.config("tc", {"web": web}))
+    client = lab.start(["/usr/bin/python3", "-c", CLIENT, str(100_000 if full else 3000)], "client", lab.client)
+    assert client.wait(600) == 0, client.tail()
+    assert client.out().strip() == "0", "connections failed"
+    assert moved(daemon) == 0
+
+
+def moved(daemon):
+    """Flows that were sent elsewhere, by the daemon's own metrics."""
+    counters = daemon.counters()
+    return counters["syn_moved"]["count"] + counters["syn_retried"]["count"]

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SYNs that one backend refuses or does not answer. */
+#include "cases.h"
+
+#define TO(vip) .from = CLIENT, .to = vip
+#define EITHER PAIR_B " " PAIR_B2
+#define A_SYN .as = {.flags = SYN, .seq = 1000, .tcp_words = 5}
+#define A_REFUSAL .as = {.flags = RST | ACK, .ack = 1001}
+#define AT_ONCE(b)                                                                                 \
+	{                                                                                          \
+		TO(PAIR), A_SYN, "new", b                                                          \
+	}
+
+static const struct spec again = {.flags = SYN, .seq = 1000, .tcp_words = 5, .own = true};
+static const struct spec again_long = {
+	.flags = SYN | 0xc0, .seq = 1000, .tcp_words = 10, .own = true};
+static const struct spec again_bare = {.flags = SYN, .seq = 1000, .own = true};
+static const struct spec reset = {.flags = RST, .seq = 1001, .own = true, .bare = true, .ttl = 65};
+
+/* The client sees nothing of the first backend; the flow lives with the second one. */
+static const struct step refused[] = {
+	AT_ONCE(EITHER),
+	{.from = "@", .to = CLIENT, A_REFUSAL, "syn_retried", "!", .made = &again},
+	{TO(PAIR), A_SYN, "forwarded", "!"},
+	{.from = "!",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 5000, .ack = 1001},
+	 "reply",
+	 .source = PAIR},
+	{TO(PAIR), {.flags = ACK, .seq = 1001, .ack = 5001}, "forwarded", "!"},
+	{TO(PAIR), {.flags = ACK, .seq = 1001, .ack = 5001, .data = 9}, "forwarded", "!"},
+	{.from = "@", .to = CLIENT, A_REFUSAL, "late_dropped"},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 7000, .ack = 1001},
+	 "late_reset",
+	 .made = &reset},
+};
+
+static const struct step refused_by_all[] = {
+	AT_ONCE(EITHER),
+	{.from = "@", .to = CLIENT, A_REFUSAL, "syn_retried", "!", .made = &again},
+	{.from = "!", .to = CLIENT, A_REFUSAL, "reply", .source = PAIR, .notes = "retry_exhausted"},
+};
+
+static const struct step the_only_one[] = {
+	{TO(WEB), A_SYN, "new", WEB_B},
+	{.from = WEB_B,
+	 .to = CLIENT,
+	 A_REFUSAL,
+	 "reply",
+	 .source = WEB,
+	 .notes = "retry_exhausted"},
+};
+
+/* Longest options; none; tagged; a refusal with data behind it. */
+static const struct step shapes[] = {
+	{TO(PAIR), {.flags = SYN | 0xc0, .seq = 1000, .tcp_words = 10}, "new", EITHER},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = RST | ACK, .ack = 1001, .vlan = {7}},
+	 "syn_retried",
+	 "!",
+	 .made = &again_long},
+};
+
+static const struct step shape_bare[] = {
+	{TO(PAIR), {.flags = SYN, .seq = 1000}, "new", EITHER},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = RST | ACK, .ack = 1001, .data = 300},
+	 "syn_retried",
+	 "!",
+	 .made = &again_bare},
+};
+
+/* Its data is not kept: the next backend acknowledges the SYN alone (RFC 7413). */
+static const struct step with_data[] = {
+	{TO(PAIR), {.flags = SYN, .seq = 1000, .data = 100}, "new", EITHER},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = RST | ACK, .ack = 1101},
+	 "syn_retried",
+	 "!",
+	 .made = &again_bare},
+};
+
+/* Resets that answer something else are the client's. */
+static const struct step not_refused[] = {
+	AT_ONCE(EITHER),
+	{.from = "@", .to = CLIENT, {.flags = RST | ACK, .ack = 1002}, "reply", .source = PAIR},
+	{.from = "@", .to = CLIENT, {.flags = RST, .seq = 77}, "reply", .source = PAIR},
+};
+
+static const struct step refused_after_answer[] = {
+	AT_ONCE(EITHER),
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 5000, .ack = 1001},
+	 "reply",
+	 .source = PAIR},
+	{.from = "@", .to = CLIENT, A_REFUSAL, "reply", .source = PAIR},
+};
+
+static void second_later(struct site *s, const struct end *chosen)
+{
+	const struct zdd_geometry *g = s->memory->geometry;
+
+	(void)chosen;
+	for (uint32_t i = 0; i < ZDD_FLOW_WAYS * g->half_buckets; i++)
+		s->memory->syns[i].sent -= g->hz;
+}
+
+/* The client's repeat goes elsewhere after silence, not before. */
+static const struct step silent[] = {
+	AT_ONCE(EITHER),
+	{TO(PAIR), A_SYN, "forwarded", "@"},
+	{TO(PAIR), A_SYN, "syn_moved", "!", .before = second_later},
+	{TO(PAIR), A_SYN, "forwarded", "!"},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 7000, .ack = 1001, .tcp_words = 5},
+	 "late_reset",
+	 .made = &reset},
+	{.from = "!",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 5000, .ack = 1001},
+	 "reply",
+	 .source = PAIR},
+	{TO(PAIR), A_SYN, "forwarded", "!", .before = second_later},
+};
+
+/* TIME_WAIT: a challenge ACK is an answer. */
+static const struct step challenged[] = {
+	AT_ONCE(EITHER),
+	{.from = "@", .to = CLIENT, {.flags = ACK, .seq = 9, .ack = 99}, "reply", .source = PAIR},
+	{TO(PAIR), {.flags = RST, .seq = 99}, "forwarded", "@"},
+	{TO(PAIR), A_SYN, "forwarded", "@", .before = second_later},
+};
+
+/* What came with data may have been worked on. */
+static const struct step silent_with_data[] = {
+	{TO(PAIR), {.flags = SYN, .seq = 1000, .data = 100}, "new", EITHER},
+	{TO(PAIR), {.flags = SYN, .seq = 1000}, "forwarded", "@", .before = second_later},
+};
+
+static const struct packet_case cases[] = {
+	{"retry: refused by one", STEPS(refused)},
+	{"retry: refused by all", STEPS(refused_by_all)},
+	{"retry: refused by the only one", STEPS(the_only_one)},
+	{"retry: SYN with 40 bytes of options, ECN, tag", STEPS(shapes)},
+	{"retry: SYN without options, RST with data", STEPS(shape_bare)},
+	{"retry: SYN with data is made again without", STEPS(with_data)},
+	{"retry: other resets", STEPS(not_refused)},
+	{"retry: reset after the answer", STEPS(refused_after_answer)},
+	{"retry: silence", STEPS(silent)},
+	{"retry: challenge ACK", STEPS(challenged)},
+	{"retry: silence, SYN with data", STEPS(silent_with_data)},
+};
+
+const struct case_list retry_cases = CASES(cases);
