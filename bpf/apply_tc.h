@@ -80,6 +80,37 @@ ZDD_INLINE int tc_write_helped(struct __sk_buff *skb, const struct zdd_packet *p
 	return bpf_skb_store_bytes(skb, check_offset(p), &check, sizeof(check), 0);
 }
 
+/* Of a flow whose backend sees an address of this node. */
+ZDD_RARE int tc_other(struct __sk_buff *skb, struct zdd_job *j)
+{
+	struct zdd_addr from, to;
+	struct zdd_packet *p;
+	__u32 summed;
+	int source;
+
+	if (!j)
+		return -1;
+	p = &j->p;
+	source = j->out.action == ACT_TO_BACKEND;
+	from = source ? p->src : p->dst;
+	to = j->out.other_addr;
+	if (has_cast) {
+		summed = tc_summed(skb);
+		if (summed == CHECKSUM_COMPLETE_ && !p->v6)
+			bpf_csum_update(skb, csum_fold(csum_change32(to.w[3], from.w[3])));
+		return write_addr((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, p, &to,
+				  source, summed == CHECKSUM_PARTIAL_ ? CSUM_PARTIAL : CSUM_WHOLE);
+	}
+	if (bpf_l4_csum_replace(skb, check_offset(p), 0, bpf_csum_diff(from.w, 16, to.w, 16, 0),
+				BPF_F_PSEUDO_HDR |
+					(p->proto == PROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0)))
+		return -1;
+	if (write_l3_addr((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, p, &to, source))
+		return -1;
+	*(source ? &p->src : &p->dst) = to;
+	return 0;
+}
+
 /* quote: of an ICMP error, NULL: no such packet. Where skb->csum covers an error it does so before
  * and after: all that is changed is made up for by a checksum within. */
 ZDD_INLINE int tc_rewrite(struct __sk_buff *skb, const struct zdd_packet *p,
@@ -246,6 +277,8 @@ ZDD_INLINE int tc_apply(struct __sk_buff *skb, struct zdd_job *j, int egress)
 		code = tc_one_way(skb, j);
 	else if (unlikely(o->action >= ACT_SYN))
 		code = tc_send_own(skb, j, egress);
+	else if (unlikely(o->both) && tc_other(skb, j))
+		code = tc_drop(o, ZDD_V_NO_ROOM);
 	else if (o->action != ACT_PASS)
 		code = tc_send(skb, &j->p, 0, o, egress);
 	count_verdict(o->verdict);

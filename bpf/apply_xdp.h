@@ -31,6 +31,21 @@ ZDD_INLINE int xdp_is_whole(struct xdp_md *ctx, const struct zdd_packet *p)
 			    sum);
 }
 
+/* Of a flow whose backend sees an address of this node. */
+ZDD_RARE int xdp_other(struct xdp_md *ctx, struct zdd_job *j)
+{
+	int partial;
+
+	if (!j)
+		return -1;
+	partial = is_partial((__u8 *)(long)ctx->data, (__u8 *)(long)ctx->data_end, &j->p);
+	if (partial && is_generic(j->p.ifindex))
+		partial = !xdp_is_whole(ctx, &j->p);
+	return write_addr((__u8 *)(long)ctx->data, (__u8 *)(long)ctx->data_end, &j->p,
+			  &j->out.other_addr, j->out.action == ACT_TO_BACKEND,
+			  partial ? CSUM_PARTIAL : CSUM_WHOLE);
+}
+
 /* A frame of a local stack (veth) carries only the pseudo-header's sum: native XDP computes the
  * rest, as hardware would have. Generic XDP leaves it: the socket buffer still says that the rest is
  * to be added, and whoever adds it starts from the field.
@@ -97,6 +112,8 @@ ZDD_INLINE int xdp_send(struct xdp_md *ctx, const struct zdd_packet *p,
 		route_to_client(ctx, p, o, p->ifindex, &r);
 	route_check(ctx, p, &r);
 	if (r.exit == EXIT_STACK && o->action == ACT_TO_CLIENT) {
+		if (o->both) /* to the host's own address: its stack would take it */
+			return xdp_drop(o, ZDD_V_SNAT_NO_WAY);
 		end_later(p, o);
 		return XDP_PASS;
 	}
@@ -173,6 +190,8 @@ ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 		code = xdp_one_way(ctx, j);
 	else if (unlikely(o->action >= ACT_SYN))
 		code = xdp_send_own(ctx, j);
+	else if (unlikely(o->both) && xdp_other(ctx, j))
+		code = xdp_drop(o, ZDD_V_NO_ROOM);
 	else if (o->action != ACT_PASS)
 		code = xdp_send(ctx, &j->p, 0, o);
 	count_verdict(o->verdict);

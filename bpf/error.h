@@ -40,16 +40,30 @@ ZDD_INLINE void error_to_backend(struct zdd_job *j, const struct zdd_hit *hit)
 
 /* About a client's packet, by its backend or a router before it. Whoever it is from, it comes from
  * the VIP now: an address behind the switch means nothing outside, and is filtered there. */
-ZDD_INLINE void error_to_client(struct zdd_job *j, const struct zdd_hit *hit)
+ZDD_INLINE void error_to_client(struct zdd_job *j, const struct zdd_hit *hit, __be16 port)
 {
 	const struct zdd_flow *f = hit->flow;
 	struct zdd_out *o = &j->out;
 
 	end_client(j, ZDD_V_ICMP_TO_CLIENT, hit->owner.listener);
-	o->other = ZDD_META_STATE(hit->meta) & ZDD_F_ALIAS ? f->other : 0;
+	o->other = port;
 	o->link = f->link;
 	o->vlan = f->vlan;
 	__builtin_memcpy(o->mac, f->mac, 6);
+}
+
+/* The client's own record of an alias knows the way to the client. Returns its port, 0 when hit is
+ * no alias or there is no such record: hit->flow is NULL then. */
+ZDD_INLINE __be16 find_own(const struct zdd_job *j, struct zdd_key *key, struct zdd_hit *hit)
+{
+	if (!hit->flow || !(ZDD_META_STATE(hit->meta) & ZDD_F_ALIAS))
+		return 0;
+	key->port = hit->flow->other;
+	key->peer = 0;
+	key->listener = hit->owner.listener;
+	key->hash = zdd_flow_hash(key->client, key->port, j->quote.proto, j->seed);
+	find_quoted(j, key, hit);
+	return hit->flow ? key->port : 0;
 }
 
 /* What an error is about, by the doors of the packet that it quotes. 0, or -1: nothing of ours. */
@@ -83,6 +97,7 @@ ZDD_RARE int look_error(struct zdd_job *j)
 {
 	struct zdd_key key;
 	struct zdd_hit hit;
+	__be16 port;
 
 	if (!j)
 		return 0;
@@ -93,8 +108,11 @@ ZDD_RARE int look_error(struct zdd_job *j)
 	quoted_key(j, &key);
 	j->hash = key.hash;
 	find_quoted(j, &key, &hit);
-	if (hit.flow && j->listener == ZDD_NONE)
-		error_to_client(j, &hit);
+	port = find_own(j, &key, &hit);
+	if (hit.flow && hit.flow->source) /* mode snat: not translated yet */
+		end_pass(&j->out, ZDD_V_NOT_L4);
+	else if (hit.flow && j->listener == ZDD_NONE)
+		error_to_client(j, &hit, port);
 	else if (hit.flow)
 		error_to_backend(j, &hit);
 	else if (!end_before(j))

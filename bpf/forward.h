@@ -34,20 +34,21 @@ ZDD_INLINE struct zdd_view half_view_of(const struct zdd_hit *hit)
  * itself has this connection. */
 ZDD_RARE int forward_stray(struct zdd_job *j, __u32 reset, __u32 of_host)
 {
-	struct zdd_choice c;
+	struct zdd_choice *c;
 
 	if (!j || end_before(j))
 		return 0;
+	c = &j->choice;
 	if (of_host)
 		end_pass(&j->out, ZDD_V_HOST_SOCKET);
 	else if (reset)
 		end_drop(&j->out, ZDD_V_STRAY_RST);
 	else if (forward_remembered(j))
 		return 0;
-	else if (choose_for(j, &c))
+	else if (choose_for(j, c))
 		end_drop(&j->out, ZDD_V_NO_BACKEND);
 	else
-		forward_stateless(j, &c, ZDD_V_STRAY_FORWARDED);
+		forward_stateless(j, ZDD_V_STRAY_FORWARDED);
 	return 0;
 }
 
@@ -128,6 +129,7 @@ ZDD_INLINE void forward_udp(struct zdd_job *j)
 	if (hit.flow && !must_move(&hit))
 		return forward_flow(j, &hit, ZDD_V_FORWARDED);
 	if (hit.flow) {
+		end_alias_of(j, &hit);
 		flow_free(&hit);
 		count_note(ZDD_N_UDP_MOVED);
 	}

@@ -73,12 +73,15 @@ ZDD_INLINE void write_v4(__u8 *h, const struct zdd_packet *p, const struct zdd_r
 	check->v = csum_update(check->v, change);
 }
 
+ZDD_INLINE void write_v6_addr(__u8 *at, const struct zdd_addr *addr)
+{
+	for (int i = 0; i < 4; i++)
+		((be32_at *)(at + 4 * i))->v = addr->w[i];
+}
+
 ZDD_INLINE void write_v6(__u8 *h, const struct zdd_rewrite *r)
 {
-	__u8 *at = h + (r->source ? 8 : 24);
-
-	for (int i = 0; i < 4; i++)
-		((be32_at *)(at + 4 * i))->v = r->addr->w[i];
+	write_v6_addr(h + (r->source ? 8 : 24), r->addr);
 	if (r->decrement)
 		h[7]--;
 }
@@ -110,6 +113,45 @@ ZDD_INLINE int write_rewrite(__u8 *data, const __u8 *end, const struct zdd_packe
 	if (check + 2 > end)
 		return -1;
 	((be16_at *)check)->v = new_check(p, ((be16_at *)check)->v, change, kind);
+	return 0;
+}
+
+/* ---- another address on the other side (snat), before write_rewrite ---- */
+
+/* A single address in L3 with its header checksum; source: it is the source's. -1: the frame ends
+ * too early. */
+ZDD_INLINE int write_l3_addr(__u8 *data, const __u8 *end, const struct zdd_packet *p,
+			     const struct zdd_addr *addr, int source)
+{
+	__u8 *h = data + bounded(p->l3);
+	be16_at *check = (be16_at *)(h + 10);
+
+	if (h + (p->v6 ? sizeof(struct wire_v6) : sizeof(struct wire_v4)) > end)
+		return -1;
+	if (p->v6) {
+		write_v6_addr(h + (source ? 8 : 24), addr);
+		return 0;
+	}
+	check->v =
+		csum_update(check->v, csum_change32((source ? p->src : p->dst).w[3], addr->w[3]));
+	((be32_at *)(h + (source ? 12 : 16)))->v = addr->w[3];
+	return 0;
+}
+
+/* The same with the L4 checksum; p then knows the address. */
+ZDD_INLINE int write_addr(__u8 *data, const __u8 *end, struct zdd_packet *p,
+			  const struct zdd_addr *addr, int source, enum zdd_csum kind)
+{
+	struct zdd_addr *old = source ? &p->src : &p->dst;
+	struct zdd_change change = {.pseudo = csum_change_addr(old, addr)};
+	__u8 *check = data + bounded(check_offset(p));
+
+	if (check + 2 > end)
+		return -1;
+	((be16_at *)check)->v = new_check(p, ((be16_at *)check)->v, change, kind);
+	if (write_l3_addr(data, end, p, addr, source))
+		return -1;
+	*old = *addr;
 	return 0;
 }
 

@@ -19,9 +19,10 @@ enum zdd_action {
 };
 
 /* What the hook must do. The rewrite gives the destination (to a backend) or the source (to a
- * client) this address and port; `other`, when not 0, goes into the other side's port. */
+ * client) this address and port; `other`, when not 0, goes into the other side's port, and
+ * `other_addr`, when `both` is set, into its address. */
 struct zdd_out {
-	struct zdd_addr addr;
+	struct zdd_addr addr, other_addr;
 	__u32 action;  /* enum zdd_action */
 	__u32 verdict; /* enum zdd_verdict */
 	__be16 port, other;
@@ -33,6 +34,7 @@ struct zdd_out {
 	__u16 vlan;
 	__u8 mac[6];
 	__u8 forward; /* TO_BACKEND: enum zdd_forward */
+	__u8 both;
 };
 
 enum { TAKEN_MAX = 4 };
@@ -72,12 +74,12 @@ struct zdd_job {
 	__u16 listener, service;
 	__u32 held; /* place in `held` that waits for the frame, plus 1 */
 	/* Not cleared between packets: */
-	struct zdd_survey survey; /* scratch of open.h */
+	struct zdd_survey survey; /* scratch of open.h and alias.h */
 	__u32 replayed;           /* zdd_replay: where the SYN came in once */
 	struct zdd_syn syn;       /* the packet's own, when it is a client's SYN: read_syn */
 	struct zdd_packet quote;  /* of an ICMP error, its offsets from the quote's begin */
-	struct zdd_asker asker;   /* scratch of retry.h, as: */
-	struct zdd_choice choice;
+	struct zdd_asker asker;   /* scratch of retry.h */
+	struct zdd_choice choice; /* of open.h and retry.h */
 	struct zdd_segment segment; /* of ACT_SYN, ACT_RESET */
 };
 

@@ -4,11 +4,10 @@
 #ifndef ZDD_OPEN_H
 #define ZDD_OPEN_H
 
+#include "alias.h"
 #include "choose.h"
-#include "count.h"
 #include "decide.h"
 #include "flood.h"
-#include "flow.h"
 #include "memo.h"
 #include "syn.h"
 
@@ -64,6 +63,17 @@ ZDD_INLINE __u16 one_way_events(const struct zdd_packet *p, const struct zdd_hit
 	return bits;
 }
 
+/* The backend sees an address of this node. */
+ZDD_INLINE void end_source(struct zdd_out *o, __u16 source)
+{
+	const struct zdd_addr *addr = AT(sources, source);
+
+	if (!addr)
+		return;
+	o->other_addr = *addr;
+	o->both = 1;
+}
+
 ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit, enum zdd_verdict verdict)
 {
 	const struct zdd_backend *b = AT(backends, hit->owner.backend);
@@ -80,10 +90,26 @@ ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit, enum 
 		if (b && zdd_one_way(b->forward))
 			bits = one_way_events(&j->p, hit, bits);
 	}
-	flow_touch(hit, bits, j->now);
+	if (flow_touch(hit, bits, j->now) && f->other)
+		alias_touch(j, hit->owner.backend, f->source, f->other, bits);
 	learn_way(f, &j->p);
 	count_forward(&j->p, hit->owner.pool, hit->owner.backend);
 	end_backend(&j->out, verdict, b, f->other);
+	if (f->source)
+		end_source(&j->out, f->source);
+}
+
+/* The flow of a place that was just looked at or written. By itself, for the stack's sake. */
+ZDD_RARE int forward_place(struct zdd_job *j, __u32 place, __u32 verdict)
+{
+	struct zdd_hit hit = {.flow = AT(flow_recs, place), .place = place};
+
+	if (!j || !hit.flow)
+		return 0;
+	hit.meta = ONCE(hit.flow->meta);
+	hit.owner.word = ONCE(hit.flow->owner.word);
+	forward_flow(j, &hit, verdict);
+	return 0;
 }
 
 ZDD_INLINE struct zdd_key client_key(const struct zdd_job *j)
@@ -129,15 +155,24 @@ ZDD_INLINE int choose_for(struct zdd_job *j, struct zdd_choice *c)
 	return choose(slot, s, &a, c);
 }
 
-/* Forwards by the table and keeps no flow, only enough for the replies. */
-ZDD_INLINE void forward_stateless(struct zdd_job *j, const struct zdd_choice *c,
-				  enum zdd_verdict verdict)
+/* Forwards by the table and keeps no flow, only enough for the replies; what needs another source
+ * cannot go that way. */
+ZDD_RARE int forward_stateless(struct zdd_job *j, __u32 verdict)
 {
-	__u16 backend = chosen_backend(c);
+	__u16 backend;
 
+	if (!j)
+		return 0;
+	backend = chosen_backend(&j->choice);
+	if (source_for(j, backend)) {
+		end_drop(&j->out,
+			 verdict == ZDD_V_STRAY_FORWARDED ? ZDD_V_SNAT_STRAY : ZDD_V_SNAT_NO_ROOM);
+		return 0;
+	}
 	memo_put(j, link_of(j->p.ifindex), backend);
-	count_forward(&j->p, c->id, backend);
+	count_forward(&j->p, j->choice.id, backend);
 	end_backend(&j->out, verdict, AT(backends, backend), 0);
+	return 0;
 }
 
 /* The chosen backend, or the next in table order at which the client's port is free.
@@ -169,6 +204,7 @@ ZDD_INLINE void fill_flow(const struct zdd_job *j, struct zdd_flow *f, __u16 bac
 	f->port = j->p.sport;
 	f->other = 0;
 	f->generation = ZDD_WORD_GENERATION(j->word);
+	f->source = 0;
 	f->isn = j->p.seq;
 	f->client_seq = seq_after(&j->p);
 	f->server_seq = 0;
@@ -176,37 +212,6 @@ ZDD_INLINE void fill_flow(const struct zdd_job *j, struct zdd_flow *f, __u16 bac
 	f->vlan = j->p.vlan;
 	f->link = link_of(j->p.ifindex);
 	f->born = j->now >> 10;
-}
-
-/* The client's port is taken at the only backend: gives it another one there, by a second record
- * under that port. Returns the port, 0 when none of a few was free. */
-ZDD_RARE __u32 open_alias(struct zdd_job *j, __u32 backend, __u32 pool)
-{
-	struct zdd_survey *s;
-	struct zdd_flow *f;
-
-	if (!j)
-		return 0;
-	s = &j->survey;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < 3; i++) {
-		survey_start(j, s);
-		s->listener = ZDD_NONE;
-		s->port = 1024 + zdd_scale(zdd_mix64(j->hash + i), 64000);
-		s->hash = zdd_flow_hash(&s->client, s->port, j->p.proto, j->seed);
-		survey_region(j->p.proto == PROTO_UDP ? region_udp() : region_half(), s);
-		if (s->room.place == NO_PLACE || is_taken(s, backend))
-			continue;
-		f = flow_claim(&s->room, ZDD_F_ALIAS, j->now);
-		if (!f)
-			continue;
-		fill_flow(j, f, backend, pool);
-		f->port = s->port;
-		f->other = j->p.sport;
-		flow_publish(s->room.place, f, s->hash);
-		return s->port;
-	}
-	return 0;
 }
 
 /* A SYN on a tuple that has an established record: from now on the half-open table is asked too. */
@@ -218,12 +223,18 @@ ZDD_INLINE void challenge(const struct zdd_key *key, __u32 place)
 		flow_touch(&hit, ZDD_F_CHALLENGED, ZDD_META_SEEN(hit.meta));
 }
 
-/* Where the record may stand, and what it must avoid. Sets hit when the client's own record is
+ZDD_INLINE void end_alias_of(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	if (hit->flow->other)
+		alias_end(j, hit->owner.backend, hit->flow->source, hit->flow->other);
+}
+
+/* Where the record may stand, and what it must avoid. Sets place when the client's own record is
  * there already, by another CPU's quicker hand. */
-ZDD_INLINE enum zdd_verdict open_survey(struct zdd_job *j, const struct zdd_key *key,
-					struct zdd_hit *hit)
+ZDD_INLINE enum zdd_verdict open_survey(struct zdd_job *j, const struct zdd_key *key, __u32 *place)
 {
 	struct zdd_survey *s = &j->survey;
+	struct zdd_hit hit;
 	int udp = j->p.proto == PROTO_UDP;
 
 	survey_start(j, s);
@@ -234,54 +245,98 @@ ZDD_INLINE enum zdd_verdict open_survey(struct zdd_job *j, const struct zdd_key 
 		challenge(key, s->same);
 	}
 	survey_region(udp ? region_udp() : region_half(), s);
-	if (s->same != NO_PLACE && flow_read(s->same, key, hit)) {
-		if (udp || hit->flow->isn == j->p.seq)
+	if (s->same != NO_PLACE && flow_read(s->same, key, &hit)) {
+		*place = hit.place;
+		if (udp || hit.flow->isn == j->p.seq)
 			return ZDD_V_FORWARDED;
-		s->room = room_of(hit);
+		s->room = room_of(&hit);
+		end_alias_of(j, &hit);
 	}
 	return s->room.place == NO_PLACE ? ZDD_V_TABLE_FULL : ZDD_V_NEW;
 }
 
-/* Under the lock: picks a backend, writes the record. Sets hit for NEW and FORWARDED; other
+/* The backend, and what it shall see as in source_for. ZDD_NONE: the client's port is taken at all
+ * that were tried. */
+ZDD_INLINE __u32 open_choose(struct zdd_job *j, struct zdd_choice *c, __u32 *source)
+{
+	__u32 backend = chosen_backend(c);
+
+	*source = source_for(j, backend);
+	if (*source || !j->survey.n_taken)
+		return backend;
+	backend = pick_backend(c, &j->survey);
+	*source = source_for(j, backend);
+	return backend;
+}
+
+/* What the backend sees, as by open_alias; 0: the client itself. A verdict of DROP when there is no
+ * such thing, else NEW. */
+ZDD_INLINE enum zdd_verdict open_source(struct zdd_job *j, struct zdd_choice *c, __u32 *backend,
+					__u32 source, __u32 *seen)
+{
+	int taken = *backend == ZDD_NONE;
+	const struct zdd_backend *b;
+
+	*seen = 0;
+	if (!taken && !source)
+		return ZDD_V_NEW;
+	if (taken)
+		*backend = chosen_backend(c);
+	*seen = open_alias(j, *backend, c->id, source);
+	if (!*seen)
+		return taken ? ZDD_V_REVERSE_TAKEN : ZDD_V_SNAT_EXHAUSTED;
+	b = AT(backends, *backend);
+	if (taken)
+		count_note(ZDD_N_PORT_REWRITTEN);
+	else if (b && b->forward == ZDD_FORWARD_NAT)
+		count_note(ZDD_N_HAIRPIN);
+	return ZDD_V_NEW;
+}
+
+/* Under the lock: picks a backend, writes the record. Sets place for NEW and FORWARDED; other
  * verdicts say how the packet goes without a record. */
 ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key *key,
-					struct zdd_choice *c, struct zdd_hit *hit)
+					struct zdd_choice *c, __u32 *place)
 {
-	enum zdd_verdict verdict = open_survey(j, key, hit);
+	enum zdd_verdict verdict = open_survey(j, key, place);
 	struct zdd_room room = j->survey.room;
-	int reclaims = room.occupied && j->survey.same == NO_PLACE;
-	__u32 port = 0, backend;
+	int fresh = j->survey.same == NO_PLACE, reclaims = room.occupied && fresh;
+	__u32 source, seen, backend;
+	struct zdd_flow *f;
 
 	if (verdict != ZDD_V_NEW)
 		return verdict;
-	backend = j->survey.n_taken ? pick_backend(c, &j->survey) : chosen_backend(c);
+	backend = open_choose(j, c, &source);
+	if (source == SOURCE_UNKNOWN)
+		return ZDD_V_SNAT_NO_SOURCE;
 	/* Before the alias, which must not take this place. */
-	hit->flow = flow_claim(&room, j->p.proto == PROTO_UDP ? ZDD_F_UDP : ZDD_F_HALF, j->now);
-	if (!hit->flow)
+	f = flow_claim(&room, j->p.proto == PROTO_UDP ? ZDD_F_UDP : ZDD_F_HALF, j->now);
+	if (!f)
 		return ZDD_V_FLOW_BUSY;
-	if (backend == ZDD_NONE) {
-		backend = chosen_backend(c);
-		port = open_alias(j, backend, c->id);
-		if (!port) {
-			flow_abandon(room.place);
-			return ZDD_V_REVERSE_TAKEN;
-		}
-		count_note(ZDD_N_PORT_REWRITTEN);
+	verdict = open_source(j, c, &backend, source, &seen);
+	if (verdict != ZDD_V_NEW) {
+		flow_abandon(room.place);
+		return verdict;
 	}
-	fill_flow(j, hit->flow, backend, c->id);
-	hit->flow->other = port;
+	fill_flow(j, f, backend, c->id);
+	f->other = seen;
+	f->source = seen >> 16;
 	if (j->p.proto == PROTO_TCP)
-		keep_syn(j, room.place, hit->flow);
-	hit->place = room.place;
-	hit->owner = hit->flow->owner;
-	flow_publish(room.place, hit->flow, key->hash);
-	hit->meta = ONCE(hit->flow->meta);
+		keep_syn(j, room.place, f);
+	*place = room.place;
+	flow_publish(room.place, f, key->hash);
 	if (reclaims)
 		count_note(ZDD_N_FLOW_RECLAIMED);
-	if (j->p.proto == PROTO_TCP && j->survey.same == NO_PLACE)
+	if (j->p.proto == PROTO_TCP && fresh)
 		pressure_more();
 	count_new(j, c->id, backend);
 	return ZDD_V_NEW;
+}
+
+/* What needs another source needs its record, as long as there is room. */
+ZDD_INLINE int is_flood(const struct zdd_job *j, const struct zdd_choice *c)
+{
+	return pressure_high(j->now) && !source_for(j, chosen_backend(c));
 }
 
 /* A new flow: SYN, or the first datagram of a 5-tuple. known: a record of the tuple stands already,
@@ -289,59 +344,37 @@ ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key 
 ZDD_RARE int open_flow(struct zdd_job *j, __u32 known)
 {
 	enum zdd_verdict verdict = ZDD_V_FLOW_BUSY;
-	struct zdd_hit hit = {};
-	struct zdd_choice c;
+	__u32 place = NO_PLACE;
+	struct zdd_choice *c;
 	struct zdd_key key;
 
 	if (!j)
 		return 0;
+	c = &j->choice;
 	key = client_key(j);
-	if (choose_for(j, &c)) {
+	if (choose_for(j, c)) {
 		end_drop(&j->out, ZDD_V_NO_BACKEND);
 		return 0;
 	}
-	if (j->p.proto == PROTO_TCP && !known && pressure_high(j->now)) {
+	if (j->p.proto == PROTO_TCP && !known && is_flood(j, c)) {
 		verdict = pressure_no_room(j->now) ? ZDD_V_TABLE_FULL : ZDD_V_SYN_FLOOD;
 	} else if (flow_lock(key.hash)) {
-		verdict = open_locked(j, &key, &c, &hit);
+		verdict = open_locked(j, &key, c, &place);
 		flow_unlock(key.hash);
 	}
 	if (verdict == ZDD_V_FORWARDED)
 		count_note(ZDD_N_FLOW_RACE);
 	if (verdict == ZDD_V_NEW || verdict == ZDD_V_FORWARDED)
-		forward_flow(j, &hit, verdict);
-	else if (verdict == ZDD_V_REVERSE_TAKEN)
+		forward_place(j, place, verdict);
+	else if (verdict == ZDD_V_REVERSE_TAKEN || verdict == ZDD_V_SNAT_EXHAUSTED ||
+		 verdict == ZDD_V_SNAT_NO_SOURCE)
 		end_drop(&j->out, verdict);
 	else
-		forward_stateless(j, &c, verdict);
+		forward_stateless(j, verdict);
 	return 0;
 }
 
 /* ---- completing the handshake ---- */
-
-ZDD_INLINE void copy_flow(struct zdd_flow *to, const struct zdd_flow *from)
-{
-	ONCE(to->owner.word) = from->owner.word;
-	to->client = from->client;
-	to->port = from->port;
-	to->other = from->other;
-	to->generation = from->generation;
-	to->isn = from->isn;
-	to->client_seq = from->client_seq;
-	to->server_seq = from->server_seq;
-	__builtin_memcpy(to->mac, from->mac, 6);
-	to->vlan = from->vlan;
-	to->link = from->link;
-	to->born = from->born;
-}
-
-/* A copy of a record that was reused meanwhile is none. */
-ZDD_INLINE int copy_whole(struct zdd_flow *to, const struct zdd_hit *from)
-{
-	copy_flow(to, from->flow);
-	ORDER(&to->meta);
-	return ZDD_META_EPOCH(ONCE(from->flow->meta)) == ZDD_META_EPOCH(from->meta);
-}
 
 /* Moves a half-open record to the established ones. hit is the half-open one, and becomes the
  * established one; left as it is when there is no room, which costs nothing but its safety. */
@@ -349,8 +382,10 @@ ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd
 {
 	struct zdd_survey *s = &j->survey;
 	struct zdd_hit old;
-	struct zdd_flow *f;
+	struct zdd_flow *f = hit->flow;
 
+	if (f->other && !alias_promote(j, hit->owner.backend, f->source, f->other))
+		return;
 	survey_start(j, s);
 	survey_region(region_tcp(), s);
 	if (s->same != NO_PLACE && flow_read(s->same, key, &old)) {
@@ -360,6 +395,7 @@ ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd
 			return;
 		}
 		s->room = room_of(&old);
+		end_alias_of(j, &old);
 	}
 	if (s->room.place == NO_PLACE)
 		return pressure_found_no_room(j->now);

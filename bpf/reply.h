@@ -29,7 +29,7 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 		end_cut(j, hit->place, hit->meta, 0);
 		return;
 	}
-	if (j->p.proto == PROTO_TCP && !(state & ZDD_F_ALIAS)) {
+	if (j->p.proto == PROTO_TCP) {
 		bits = tcp_events(&j->p, 0, f->server_seq);
 		if (bits & ZDD_F_SYNACK)
 			f->server_seq = seq_after(&j->p);
@@ -40,7 +40,6 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 	flow_touch(hit, bits, j->now);
 	count_reply(&j->p, hit->owner.backend, !!(bits & (ZDD_F_RST | ZDD_F_FIN_S) & ~state));
 	end_client(j, ZDD_V_REPLY, hit->owner.listener);
-	o->other = state & ZDD_F_ALIAS ? f->other : 0;
 	o->backend = hit->owner.backend;
 	o->link = f->link;
 	o->vlan = f->vlan;
@@ -59,25 +58,50 @@ ZDD_INLINE void find_reply(const struct zdd_job *j, const struct zdd_key *key, s
 		flow_find(syn ? region_tcp() : region_half(), key, hit);
 }
 
-/* The backend knows this client by another port. What it answers is for the client's own record:
- * that one counts the handshake and the end. Returns 0 when there is none, else ZDD_F_ALIAS and the
- * bits by which both records end. */
-ZDD_RARE int reply_alias(struct zdd_job *j, __u32 port, __u32 listener)
+/* The flow that this alias is of, and no later one of the same client's. */
+ZDD_INLINE int is_alias_of(const struct zdd_job *j, const struct zdd_hit *own, __u64 owner,
+			   __u32 source)
 {
+	return own->flow && own->owner.word == owner && own->flow->other == j->p.dport &&
+	       own->flow->source == source;
+}
+
+/* The client's own record of an alias takes the answer: it counts the handshake and the end. The
+ * client is out.other_addr and port. Returns 0 when there is none, else ZDD_F_ALIAS and the bits by
+ * which both records end. */
+ZDD_RARE int reply_own(struct zdd_job *j, __u64 owner, __u32 port, __u32 source)
+{
+	union zdd_owner o = {.word = owner};
 	struct zdd_key key;
 	struct zdd_hit hit;
 
 	if (!j)
 		return 0;
-	key = (struct zdd_key){.client = &j->p.dst, .port = port, .listener = listener};
+	key = (struct zdd_key){.client = &j->out.other_addr, .port = port, .listener = o.listener};
 	key.hash = zdd_flow_hash(key.client, key.port, j->p.proto, j->seed);
 	find_reply(j, &key, &hit);
-	if (!hit.flow)
+	if (!is_alias_of(j, &hit, owner, source) && j->p.proto == PROTO_TCP)
+		flow_find(j->p.tcp_flags & TCP_SYN ? region_tcp() : region_half(), &key, &hit);
+	if (!is_alias_of(j, &hit, owner, source))
 		return 0;
 	reply_flow(j, &hit);
 	j->out.other = port;
+	j->out.both = source != 0;
 	return ZDD_F_ALIAS |
 	       (ZDD_META_STATE(ONCE(hit.flow->meta)) & (ZDD_F_FIN_C | ZDD_F_FIN_S | ZDD_F_RST));
+}
+
+ZDD_INLINE void reply_alias(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	const struct zdd_flow *f = hit->flow;
+	int bits;
+
+	j->out.other_addr = f->source ? f->behind : j->p.dst;
+	bits = reply_own(j, hit->owner.word, f->other, f->source);
+	if (bits)
+		flow_touch(hit, bits, j->now);
+	else
+		end_pass(&j->out, ZDD_V_DIRECT);
 }
 
 /* A backend's packet on a half-open flow. Returns 1 when j->out is set. */
@@ -97,14 +121,62 @@ ZDD_INLINE int reply_half(struct zdd_job *j, const struct zdd_hit *hit)
 
 ZDD_INLINE void reply_found(struct zdd_job *j, const struct zdd_hit *hit)
 {
-	int bits = 0;
+	enum zdd_verdict shape = decide_shape(&j->p);
 
-	if (ZDD_META_STATE(hit->meta) & ZDD_F_ALIAS)
-		bits = reply_alias(j, hit->flow->other, hit->owner.listener);
-	if (bits)
-		flow_touch(hit, bits, j->now);
+	if (shape != ZDD_VERDICT_COUNT)
+		end_drop(&j->out, shape);
+	else if (ZDD_META_STATE(hit->meta) & ZDD_F_ALIAS)
+		reply_alias(j, hit);
 	else if (likely(!(ZDD_META_STATE(hit->meta) & ZDD_F_HALF)) || !reply_half(j, hit))
 		reply_flow(j, hit);
+}
+
+/* Perhaps it goes to an address of this node that stands for a client. */
+ZDD_RARE int reply_to_source(struct zdd_job *j)
+{
+	struct zdd_key key;
+	enum zdd_verdict shape;
+	struct zdd_hit hit;
+	if (!j)
+		return 0;
+	shape = decide_shape(&j->p);
+	key = (struct zdd_key){.client = &j->p.dst,
+			       .port = j->p.dport,
+			       .peer = &j->p.src,
+			       .peer_port = j->p.sport};
+	key.hash = zdd_alias_hash(key.client, key.port, j->p.proto, j->seed,
+				  zdd_door_hash(key.peer, key.peer_port, 0));
+	find_reply(j, &key, &hit);
+	if (!hit.flow || !(ZDD_META_STATE(hit.meta) & ZDD_F_ALIAS))
+		return 0;
+	if (shape != ZDD_VERDICT_COUNT)
+		end_drop(&j->out, shape);
+	else
+		reply_alias(j, &hit);
+	return 1;
+}
+
+/* No record: a flow that is kept without state, or none. */
+ZDD_INLINE void reply_unknown(struct zdd_job *j)
+{
+	enum zdd_verdict shape = decide_shape(&j->p);
+	struct zdd_recall known;
+
+	if (reply_to_source(j) || end_before(j))
+		return;
+	if (!memo_get(j->hash, &known)) {
+		if (j->p.proto != PROTO_TCP || !(j->p.tcp_flags & (TCP_SYN | TCP_RST)) ||
+		    !reply_late(j))
+			end_pass(&j->out, ZDD_V_DIRECT);
+		return;
+	}
+	if (shape != ZDD_VERDICT_COUNT)
+		return end_drop(&j->out, shape);
+	j->listener = known.listener;
+	memo_way_out(&known, &j->out);
+	reply_remembered(j, &known);
+	end_client(j, ZDD_V_REPLY_STATELESS, known.listener);
+	j->out.backend = ZDD_NONE;
 }
 
 ZDD_INLINE void reply(struct zdd_job *j)
@@ -114,28 +186,13 @@ ZDD_INLINE void reply(struct zdd_job *j)
 			      .port = j->p.dport,
 			      .peer = &j->p.src,
 			      .peer_port = j->p.sport};
-	enum zdd_verdict shape = decide_shape(&j->p);
-	struct zdd_recall known;
 	struct zdd_hit hit;
 
 	find_reply(j, &key, &hit);
-	if (!hit.flow && end_before(j))
-		return;
-	if (!hit.flow && !memo_get(j->hash, &known)) {
-		if (j->p.proto != PROTO_TCP || !(j->p.tcp_flags & (TCP_SYN | TCP_RST)) ||
-		    !reply_late(j))
-			end_pass(&j->out, ZDD_V_DIRECT);
-		return;
-	}
-	if (shape != ZDD_VERDICT_COUNT)
-		return end_drop(&j->out, shape);
 	if (hit.flow)
-		return reply_found(j, &hit);
-	j->listener = known.listener;
-	memo_way_out(&known, &j->out);
-	reply_remembered(j, &known);
-	end_client(j, ZDD_V_REPLY_STATELESS, known.listener);
-	j->out.backend = ZDD_NONE;
+		reply_found(j, &hit);
+	else
+		reply_unknown(j);
 }
 
 /* XDP cannot send it on: the host's stack routes it as the backend wrote it (with the listener's

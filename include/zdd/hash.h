@@ -67,4 +67,12 @@ ZDD_INLINE __u64 zdd_door_hash(const struct zdd_addr *addr, __be16 port, __u8 pr
 	return x ^ x >> 29;
 }
 
+/* Where the alias of a flow lives whose backend, whose zdd_door_hash with protocol 0 is `endpoint`,
+ * sees an address of this node: one port of it may stand for clients of many backends. */
+ZDD_INLINE __u64 zdd_alias_hash(const struct zdd_addr *source, __be16 port, __u8 proto, __u64 seed,
+				__u64 endpoint)
+{
+	return zdd_flow_hash(source, port, proto, seed ^ endpoint);
+}
+
 #endif

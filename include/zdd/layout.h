@@ -206,6 +206,13 @@ struct zdd_hop {
 	__u32 spare;
 };
 
+/* Sources for mode snat, per plan. */
+struct zdd_snat {
+	__u16 port, n_ports; /* the first port that flows may get, host order, and how many */
+	__u16 n[2];          /* addresses for IPv4 and IPv6 backends; 0: each hop's own source */
+	__u16 source[2][ZDD_SNAT_ADDRESSES]; /* in `sources` */
+};
+
 /* An interface that zdd is attached to; replies leave through it to the client's MAC as learned. */
 struct zdd_link {
 	__u32 ifindex; /* 0: free */
@@ -259,7 +266,7 @@ enum zdd_flow_state {
 	ZDD_F_FIN_C = 4,
 	ZDD_F_FIN_S = 8,
 	ZDD_F_RST = 16,
-	ZDD_F_ALIAS = 32, /* reverse entry of a flow whose client port was rewritten */
+	ZDD_F_ALIAS = 32, /* reverse entry of a flow whose backend sees another source */
 	ZDD_F_UDP = 64,
 	ZDD_F_CHALLENGED = 128, /* a SYN with another ISN came: ask the half-open table too */
 	ZDD_F_CUT =
@@ -279,21 +286,28 @@ union zdd_owner {
 	};
 };
 
+/* A client's own record, or an ALIAS: what the backend takes for the client, where that is another
+ * port (nat, the client's is taken) or an address and port of this node (source is set). */
 struct zdd_flow {
 	__u64 meta;
 	union zdd_owner owner;
-	struct zdd_addr client;
-	__be16 port;      /* the client's; ALIAS: the port that the backend sees */
-	__be16 other;     /* 0, or the port that the backend sees; ALIAS: the client's */
-	__u16 generation; /* low bits of the plan that chose */
-	__u16 source;     /* in `sources`: what the backend takes for the client, 0: the client */
-	__u32 isn;        /* client's initial sequence number, host order */
-	__u32 client_seq; /* next expected from the client, host order */
-	__u32 server_seq; /* next expected from the backend */
-	__u8 mac[6];      /* towards the client, as last seen */
-	__u16 vlan;       /* TCI the client's frames carry, 0: none */
-	__u16 link;       /* slot in `links` */
-	__u16 born;       /* jiffies >> 10, wraps */
+	struct zdd_addr client; /* ALIAS: the address that the backend sees */
+	__be16 port;            /* the client's; ALIAS: the port that the backend sees */
+	__be16 other;           /* 0, or the port that the backend sees; ALIAS: the client's */
+	__u16 generation;       /* low bits of the plan that chose */
+	__u16 source;           /* in `sources`: what the backend sees, 0: the client's address */
+	union {
+		struct {
+			__u32 isn;        /* client's initial sequence number, host order */
+			__u32 client_seq; /* next expected from the client, host order */
+			__u32 server_seq; /* next expected from the backend */
+			__u8 mac[6];      /* towards the client, as last seen */
+			__u16 vlan;       /* TCI the client's frames carry, 0: none */
+			__u16 link;       /* slot in `links` */
+			__u16 born;       /* jiffies >> 10, wraps */
+		};
+		struct zdd_addr behind; /* ALIAS: the client */
+	};
 };
 
 #define ZDD_META(seen, state, epoch)                                                               \
@@ -303,16 +317,28 @@ struct zdd_flow {
 #define ZDD_META_EPOCH(meta) ((__u16)(meta))
 #define ZDD_META_SEIZED(meta) ZDD_META(ZDD_META_SEEN(meta), ZDD_F_WRITING, ZDD_META_EPOCH(meta) + 1)
 
-/* How long a flow may be silent, jiffies. idle is its listener's. RFC 9293 3.4.1 for the linger. */
+ZDD_INLINE int zdd_flow_ended(__u16 state)
+{
+	const __u16 both = ZDD_F_FIN_C | ZDD_F_FIN_S;
+
+	return state & ZDD_F_RST || (state & both) == both;
+}
+
+/* How long a flow may be silent, jiffies. idle is its listener's. RFC 9293 3.4.1 for the linger. An
+ * alias outlives its flow, which may have been seen a quarter of a second later, so that nobody gets
+ * its port before; after FINs by so much that no TIME_WAIT (60 s in Linux) of the backend's meets
+ * another client's SYN. */
 static inline __attribute__((always_inline)) __u32 zdd_flow_idle(__u16 state, __u32 idle, __u32 hz)
 {
+	__u32 longer = state & ZDD_F_ALIAS ? 2 * hz : 0;
+
 	if (state & ZDD_F_RST)
-		return 5 * hz;
-	if ((state & (ZDD_F_FIN_C | ZDD_F_FIN_S)) == (ZDD_F_FIN_C | ZDD_F_FIN_S))
-		return 30 * hz;
+		return 5 * hz + longer;
+	if (zdd_flow_ended(state))
+		return 30 * hz + 16 * longer;
 	if (state & ZDD_F_HALF)
-		return ZDD_HALF_OPEN_S * hz;
-	return idle;
+		return ZDD_HALF_OPEN_S * hz + longer;
+	return idle + longer;
 }
 
 enum zdd_syn_kept {
@@ -416,8 +442,8 @@ struct zdd_fragment_set {
 /* ---- counters, one row per CPU, plain adds ---- */
 
 struct zdd_count_row {
-	__u64 verdict[40];
-	__u64 note[24];
+	__u64 verdict[48];
+	__u64 note[16];
 };
 
 /* The last row is no CPU's: there the daemon puts what was counted before a move into other maps.
@@ -505,7 +531,8 @@ struct zdd_pool_name {
 	M(held, struct zdd_held, ZDD_HELD)                                                             \
 	M(replay, __u64, ZDD_HELD + 1) /* 0: how many are out; then places of `held`, in order */ \
 	M(signals, struct zdd_signal_row, (g)->cpus *(g)->backends)                                    \
-	M(budgets, struct zdd_budget, (g)->pools)
+	M(budgets, struct zdd_budget, (g)->pools) \
+	M(snat, struct zdd_snat, ZDD_PLAN_SLOTS)
 /* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */
@@ -526,6 +553,7 @@ ZDD_SIZED(zdd_cohort, 40);
 ZDD_SIZED(zdd_listener, 32);
 ZDD_SIZED(zdd_backend, 64);
 ZDD_SIZED(zdd_hop, 32);
+ZDD_SIZED(zdd_snat, 136);
 ZDD_SIZED(zdd_link, 16);
 ZDD_SIZED(zdd_flow_bucket, 32);
 ZDD_SIZED(zdd_flow, 64);
@@ -538,6 +566,6 @@ ZDD_SIZED(zdd_count_row, 512);
 ZDD_SIZED(zdd_pool_row, 64);
 ZDD_SIZED(zdd_backend_row, 64);
 ZDD_SIZED(zdd_signal_row, 64);
-_Static_assert(ZDD_VERDICT_COUNT <= 40 && ZDD_NOTE_COUNT <= 24, "counters fit their row");
+_Static_assert(ZDD_VERDICT_COUNT <= 48 && ZDD_NOTE_COUNT <= 16, "counters fit their row");
 
 #endif

@@ -12,6 +12,7 @@ enum {
 	ZDD_LINKS = 1024,        /* attached interfaces, hashed by ifindex, two ways */
 	ZDD_SOURCES = 256,       /* addresses of this node that packets may be given as source */
 	ZDD_HALF_OPEN_S = 75,    /* seconds that a handshake may take (RFC 1122 4.2.3.5) */
+	ZDD_SNAT_ADDRESSES = 32, /* of each family, for mode snat */
 	ZDD_MEMO_SETS = 32768,
 	ZDD_MEMO_WAYS = 4,    /* reverse memory for flows forwarded without state */
 	ZDD_HOLDS = 256,      /* services held at once, and one */

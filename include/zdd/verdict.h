@@ -47,7 +47,12 @@
 	V(TOO_BIG_UNTOLD, too_big_untold, DROP, 0, "does not fit, nor may it be answered, dropped")    \
 	V(NO_LINK, no_link, DROP, 0, "the client's interface is not known any more, dropped")          \
 	V(NO_PLAN, no_plan, PASS, 0, "no plan is published yet, passed untouched")                     \
-	V(REPLY_LATER, reply_later, PASS, 1, "an answer left to the host's stack: rewritten on its way out")
+	V(REPLY_LATER, reply_later, PASS, 1, "an answer left to the host's stack: rewritten on its way out") \
+	V(SNAT_EXHAUSTED, snat_exhausted, DROP, 0, "no source port was free for the backend, dropped") \
+	V(SNAT_NO_SOURCE, snat_no_source, DROP, 0, "no source address known for this backend, dropped") \
+	V(SNAT_NO_ROOM, snat_no_room, DROP, 0, "a flow that needs another source found no room, dropped") \
+	V(SNAT_STRAY, snat_stray, DROP, 0, "TCP without flow, its source port is not known, dropped") \
+	V(SNAT_NO_WAY, snat_no_way, DROP, 0, "mode snat: an answer that XDP cannot send on, dropped")
 /* clang-format on */
 
 enum zdd_verdict {
@@ -70,7 +75,8 @@ enum zdd_verdict {
 	N(RETRY_EXHAUSTED, retry_exhausted, 0, "refused, and no other backend was left to try")        \
 	N(RETRY_LIMITED, retry_limited, 0, "refused; not tried elsewhere, so as not to double a load") \
 	N(SOCKET_MISSING, socket_missing, 0, "mode local: the chosen backend has no listening socket") \
-	N(FLOW_CUT, flow_cut, 1, "an open connection was cut at the deadline of its drain")
+	N(FLOW_CUT, flow_cut, 1, "an open connection was cut at the deadline of its drain")  \
+	N(HAIRPIN, hairpin, 1, "client and backend are in one network: the source was rewritten")
 /* clang-format on */
 
 enum zdd_note {

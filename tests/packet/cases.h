@@ -17,8 +17,8 @@ enum via {
 enum road { ROAD_NAT, ROAD_DSR, ROAD_IPIP, ROAD_GUE };
 
 struct step {
-	/* "@" as `from`: the backend that was chosen; as `to`: the client's address and the port
-	 * that was given it there. */
+	/* "@" as `from`: the backend that was chosen; as `to`: what the backend took for the
+	 * client when its port was another one. */
 	const char *from, *to;
 	struct spec as; /* the rest of the frame */
 	const char *verdict;
@@ -31,9 +31,12 @@ struct step {
 	const char *notes; /* counted beside the verdict, divided by blanks, in the list's order */
 	enum via via;
 	enum road road;
-	uint16_t told;  /* too big: the MTU that the sender is told */
+	uint16_t told;      /* too big: the MTU that the sender is told */
+	const char *node;   /* the address that the backend sees instead of the client's */
+	const char *client; /* port_back: of whom, NULL: CLIENT */
+	bool fresh;         /* with alias: from here on it is this one */
 	bool alias;     /* the client's port is another one at the backend, the same each time */
-	bool port_back; /* an answer to it, which gets the client's own port again */
+	bool port_back; /* an answer to it, which gets the client's own end again */
 	uint16_t tag;   /* on the frame that leaves (XDP; in tc it lies beside) */
 	bool egress;    /* seen on its way out */
 	bool zero_sum;  /* its UDP checksum comes out as 0 */
@@ -61,7 +64,7 @@ struct case_list {
 };
 
 extern const struct case_list tcp_cases, udp_cases, wire_cases, way_cases, rare_cases, road_cases,
-	cut_cases, error_cases, retry_cases;
+	cut_cases, error_cases, retry_cases, snat_cases;
 
 #define STEPS(array) (array), sizeof(array) / sizeof((array)[0])
 #define CASES(array)                                                                               \

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,9 +49,12 @@ static const char *const listeners[] = {WEB,
 					GUE6,
 					GUE_BY6,
 					GUE6_BY6,
-					OTHER_DSR};
-static const char *const backends[] = {WEB_B,  WEB6_B,    DNS_B,         DNS6_B, PAIR_B, PAIR_B2,
-				       TWIN_B, LEAVING_B, "10.0.1.11:1", DSR_B,  IPIP_B};
+					OTHER_DSR,
+					FAR,
+					FAR6};
+static const char *const backends[] = {WEB_B,   WEB6_B, DNS_B,     DNS6_B,        PAIR_B,
+				       PAIR_B2, TWIN_B, LEAVING_B, "10.0.1.11:1", DSR_B,
+				       IPIP_B,  FAR_B,  FAR6_B};
 
 #define PICK(list) end_of((list)[any(sizeof(list) / sizeof((list)[0]))])
 
@@ -58,14 +62,40 @@ static struct end some_client(const struct end *peer)
 {
 	struct end c = end_of(zdd_addr_is_v4(&peer->addr) ? CLIENT : CLIENT6);
 
-	c.addr.b[15] = (uint8_t)(1 + any(6));
+	if (one_in(4))
+		c.addr = peer->addr; /* another of its network, or itself */
+	c.addr.b[15] = (uint8_t)(one_in(2) ? 11 : 1 + any(6));
 	c.port = (uint16_t)(40000 + any(6));
 	return c;
 }
 
-static void random_ends(struct spec *s)
+/* An answer to somebody who is known under another port or address. */
+static bool alias_ends(const struct site *site, struct spec *s)
 {
-	if (one_in(3)) {
+	uint32_t n = ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(&engine_geometry), at = any(n);
+
+	for (uint32_t i = 0; i < n; i++, at = at + 1 < n ? at + 1 : 0) {
+		const struct zdd_flow *f = &site->memory->flow_recs[at];
+		const struct zdd_backend *b = &site->memory->backends[f->owner.backend];
+
+		if (!(ZDD_META_STATE(f->meta) & ZDD_F_ALIAS))
+			continue;
+		s->proto = at / ZDD_FLOW_WAYS < engine_geometry.tcp_buckets +
+							engine_geometry.half_buckets
+				   ? TCP
+				   : UDP;
+		s->from = (struct end){b->addr, ntohs(b->port)};
+		s->to = (struct end){f->client, ntohs(f->port)};
+		backend_mac(&s->from, s->smac);
+		return true;
+	}
+	return false;
+}
+
+static void random_ends(const struct site *site, struct spec *s)
+{
+	if (one_in(6) && alias_ends(site, s)) {
+	} else if (one_in(3)) {
 		s->from = PICK(backends);
 		s->to = some_client(&s->from);
 		backend_mac(&s->from, s->smac);
@@ -159,12 +189,12 @@ static void turn(struct spec *s)
 	s->to = from;
 }
 
-static void random_frame(struct frame *f)
+static void random_frame(const struct site *site, struct frame *f)
 {
 	struct spec s = {.proto = one_in(3) ? UDP : TCP}, about;
 	bool error = one_in(6);
 
-	random_ends(&s);
+	random_ends(site, &s);
 	if (error)
 		turn(&s);
 	if (s.proto == TCP)
@@ -192,6 +222,7 @@ static void vary(const struct site *a, const struct site *b)
 
 		h->flags = flags[one_in(2) ? 0 : any(5)];
 		h->vlan = (uint16_t)(one_in(2) ? 0 : 300);
+		h->prefix = (uint8_t)(one_in(4) ? any(33) : 0);
 		b->memory->hops[i] = *h;
 	}
 }
@@ -250,7 +281,8 @@ static const char *unsound(const struct frame *in, const struct ran *r)
 }
 
 /* Returns false when the engines differ, after saying how. */
-static bool differ_one(struct engine *native, struct engine *kernel, unsigned long round)
+static bool differ_one(const struct site *site, struct engine *native, struct engine *kernel,
+		       unsigned long round)
 {
 	struct frame in;
 	struct ran a = {.code = RAN_PASSED}, b = {.code = RAN_PASSED};
@@ -258,7 +290,7 @@ static bool differ_one(struct engine *native, struct engine *kernel, unsigned lo
 	const char *fault;
 	int err;
 
-	random_frame(&in);
+	random_frame(site, &in);
 	err = kernel->run(kernel, egress, &in, &b);
 	if (err == -ENOTSUP)
 		return true;
@@ -296,7 +328,7 @@ static bool differ(struct engine *native, struct engine *kernel, unsigned long r
 		}
 		if (i % 100 == 0)
 			vary(&a, &b);
-		same = differ_one(native, kernel, i);
+		same = differ_one(&a, native, kernel, i);
 		if (i % ROUNDS_PER_SITE == ROUNDS_PER_SITE - 1)
 			for (size_t v = 0; v < ZDD_VERDICT_COUNT; v++)
 				seen->verdict[v] += native->memory.counts[0].verdict[v];

@@ -110,6 +110,8 @@ static enum ran_code send_on(struct pass *x)
 	if (x->hook == HOOK_XDP)
 		route_check(0, &x->j->p, &r);
 	if (x->hook == HOOK_XDP && r.exit == EXIT_STACK && x->j->out.action == ACT_TO_CLIENT) {
+		if (x->j->out.both)
+			return refuse(x, ZDD_V_SNAT_NO_WAY);
 		end_later(&x->j->p, &x->j->out);
 		return RAN_PASSED;
 	}
@@ -240,6 +242,19 @@ static enum ran_code send_own(struct pass *x)
 	return RAN_SENT;
 }
 
+/* Of a flow whose backend sees an address of the node. */
+static int other(struct pass *x)
+{
+	struct zdd_job *j = x->j;
+	__u8 *data = x->f->bytes, *end = data + x->f->len;
+	int partial = x->hook == HOOK_XDP && is_partial(data, end, &j->p);
+
+	if (partial && is_generic(j->p.ifindex))
+		partial = !is_whole_too(data, end, check_offset(&j->p), native_sum(x));
+	return write_addr(data, end, &j->p, &j->out.other_addr, j->out.action == ACT_TO_BACKEND,
+			  partial ? CSUM_PARTIAL : CSUM_WHOLE);
+}
+
 static enum ran_code apply(struct pass *x)
 {
 	enum ran_code code = RAN_PASSED;
@@ -250,6 +265,8 @@ static enum ran_code apply(struct pass *x)
 		code = one_way(x);
 	else if (x->j->out.action >= ACT_SYN)
 		code = send_own(x);
+	else if (x->j->out.both && other(x))
+		code = refuse(x, ZDD_V_NO_ROOM);
 	else if (x->j->out.action != ACT_PASS)
 		code = send_on(x);
 	count_verdict(x->j->out.verdict);

@@ -29,9 +29,9 @@ struct run {
 	struct engine *e;
 	struct site site;
 	size_t step;
-	struct end chosen;   /* port 0: none yet */
-	uint16_t alias_port; /* 0: none yet */
-	char why[512];       /* "": nothing failed */
+	struct end chosen; /* port 0: none yet */
+	struct end alias;  /* port 0: none yet */
+	char why[512];     /* "": nothing failed */
 };
 
 #define FAIL(r, ...) (snprintf((r)->why, sizeof((r)->why), __VA_ARGS__), false)
@@ -54,11 +54,7 @@ static struct end sender_of(const struct run *r, const char *from)
 
 static struct end receiver_of(const struct run *r, const char *to)
 {
-	struct end end = end_of(strcmp(to, "@") ? to : CLIENT);
-
-	if (!strcmp(to, "@"))
-		end.port = r->alias_port;
-	return end;
+	return strcmp(to, "@") ? end_of(to) : r->alias;
 }
 
 /* What an error quotes: went from `from`, which may have been given another port, to `to`. */
@@ -136,14 +132,16 @@ static bool find_backend(struct run *r, const struct step *s, const struct frame
 	return true;
 }
 
-static bool find_alias(struct run *r, const struct spec *in, const struct frame *out)
+static bool find_alias(struct run *r, const struct step *s, const struct spec *in,
+		       const struct frame *out)
 {
-	size_t l4 = (out->bytes[12] == 0x81 ? 18 : 14) + 20;
+	size_t l3 = out->bytes[12] == 0x81 ? 18 : 14;
+	size_t l4 = l3 + (zdd_addr_is_v4(&in->from.addr) ? 20 : 40);
 	uint16_t port = (uint16_t)(out->bytes[l4] << 8 | out->bytes[l4 + 1]);
 
-	if (!r->alias_port && port != in->from.port)
-		r->alias_port = port;
-	return r->alias_port ? true : FAIL(r, "the client's port was not rewritten");
+	if ((!r->alias.port || s->fresh) && (s->node || port != in->from.port))
+		r->alias = (struct end){s->node ? end_of(s->node).addr : in->from.addr, port};
+	return r->alias.port ? true : FAIL(r, "the client's port was not rewritten");
 }
 
 /* to: the backend. */
@@ -198,14 +196,14 @@ static bool wanted(struct run *r, const struct step *s, const struct spec *in,
 	if (s->road == ROAD_NAT)
 		want->to = to;
 	if (s->backend && s->alias) {
-		if (!find_alias(r, in, out))
+		if (!find_alias(r, s, in, out))
 			return false;
-		want->from.port = r->alias_port;
+		want->from = r->alias;
 	}
 	if (s->source)
 		want->from = end_of(s->source);
 	if (s->port_back)
-		want->to = end_of(CLIENT);
+		want->to = end_of(s->client ? s->client : CLIENT);
 	if (s->backend || s->source || s->made)
 		leave(r, s, &to, want);
 	if (want->check == CHECK_PARTIAL && (s->backend || s->source) && !s->stays)
@@ -280,9 +278,9 @@ static bool put_in_tunnel(struct run *r, const struct step *s, const struct spec
 		o.port = (uint16_t)(got->bytes[at] << 8 | got->bytes[at + 1]);
 		if (o.port < 49152)
 			return FAIL(r, "source port %u", o.port);
-		if (r->alias_port && r->alias_port != o.port)
+		if (r->alias.port && r->alias.port != o.port)
 			return FAIL(r, "another source port for the same flow");
-		r->alias_port = o.port;
+		r->alias.port = o.port;
 	}
 	craft_tunnel(want, &o);
 	return true;
@@ -401,19 +399,19 @@ static bool run_step(struct run *r, const struct step *s)
 /* What an engine chose freely, every engine must choose. */
 struct choice {
 	struct end chosen;
-	uint16_t alias_port;
+	struct end alias;
 	const char *by;
 };
 
 static void agree(struct run *r, struct choice *choice)
 {
 	if (!choice->by) {
-		*choice = (struct choice){r->chosen, r->alias_port, r->e->name};
+		*choice = (struct choice){r->chosen, r->alias, r->e->name};
 		return;
 	}
 	if (choice->chosen.port != r->chosen.port ||
 	    !zdd_addr_eq(&choice->chosen.addr, &r->chosen.addr) ||
-	    choice->alias_port != r->alias_port)
+	    choice->alias.port != r->alias.port)
 		(void)FAIL(r, "chose otherwise than %s", choice->by);
 }
 
@@ -460,9 +458,9 @@ static void say_skipped(const struct engine *engines)
 
 int main(int argc, char **argv)
 {
-	const struct case_list *lists[] = {&tcp_cases, &udp_cases,   &wire_cases,
-					   &way_cases, &road_cases,  &rare_cases,
-					   &cut_cases, &error_cases, &retry_cases};
+	const struct case_list *lists[] = {&tcp_cases,   &udp_cases,  &wire_cases, &way_cases,
+					   &road_cases,  &rare_cases, &cut_cases,  &error_cases,
+					   &retry_cases, &snat_cases};
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	struct engine *engines = engines_open();

@@ -24,7 +24,10 @@
 	"  empty:\n    listen: ['" EMPTY "/tcp', '" EMPTY6 "/tcp']\n    live: one\n"              \
 	"    pools: {one: [], two: ['10.0.9.9:1', '[fd00:9::9]:1']}\n"                             \
 	"  local:\n    listen: ['" LOCAL "/tcp']\n    forward: local\n    live: one\n"           \
-	"    pools: {one: ['127.0.0.1:8080']}\n"
+	"    pools: {one: ['127.0.0.1:8080']}\n"                                                 \
+	"  far:\n    listen: ['" FAR "/tcp', '" FAR "/udp', '" FAR6 "/tcp', '" FAR6 "/udp']\n"     \
+	"    forward: snat\n"                                                                     \
+	POOL("'" FAR_B "', '" FAR6_B "'")
 #define ROAD(name, mode, v4, v6, backends)                                                         \
 	"  " name ":\n    forward: " mode "\n    listen: ['" v4 "/tcp', '" v4 "/udp', '"             \
 	v6 "/tcp', '" v6 "/udp']\n" POOL(backends)
@@ -40,6 +43,9 @@
 /* clang-format on */
 const char site_config[] = STAYING ROADS LAST("443");
 const char site_config_less[] = STAYING ROADS LAST("80");
+const char site_config_few[] = "snat: {ports: 20000-20001}\n" STAYING ROADS LAST("443");
+const char site_config_listed[] =
+	"snat: {addresses: [" NODE_TOO ", '" NODE6_TOO "']}\n" STAYING ROADS LAST("443");
 
 const uint8_t node_mac[6] = {2, 0, 0, 0, 0xaa, 1};
 

@@ -14,8 +14,10 @@ struct site {
 	uint64_t seed;
 };
 
-extern const char site_config[];      /* the usual one */
-extern const char site_config_less[]; /* the same without the listener LEAVING */
+extern const char site_config[];        /* the usual one */
+extern const char site_config_less[];   /* the same without the listener LEAVING */
+extern const char site_config_few[];    /* the same with two ports for mode snat */
+extern const char site_config_listed[]; /* the same with NODE_TOO for mode snat */
 
 /* Clears the memory and publishes site_config as generation 1. */
 void site_make(struct site *, struct zdd_memory *, uint64_t seed);
@@ -83,6 +85,12 @@ void backend_mac(const struct end *backend, uint8_t mac[6]);
 #define OTHER_DSR "203.0.113.45:443" /* the same backend as DSR */
 #define NODE_SOURCE "10.0.0.1:1"     /* what is in front of packets comes from here */
 #define NODE_SOURCE6 "[fd00::1]:1"
+#define FAR "203.0.113.50:443" /* TCP and UDP, mode snat, one backend */
+#define FAR6 "[2001:db8::50]:443"
+#define FAR_B "10.0.8.11:8080"
+#define FAR6_B "[fd00:8::11]:8080"
+#define NODE_TOO "10.0.6.1"
+#define NODE6_TOO "fd00:6::1"
 #define LEAVING "203.0.113.30:443" /* not in site_config_less */
 #define LEAVING_B "10.0.4.11:8080"
 

@@ -45,6 +45,7 @@ struct load_opts {
 	uint64_t interval_ns; /* between two requests of a flow */
 	uint64_t rate;        /* requests per second of all flows, 0 = no limit */
 	uint64_t duration_ns; /* 0 = until SIGTERM */
+	uint64_t hidden;      /* the servers see another address than the client's */
 	uint64_t timeout_ns;  /* for connect and for each answer */
 	const char *log_path;
 	const char *status_path;

@@ -226,7 +226,7 @@ static void answered(struct load *l, struct slot *s, const char *backend, const 
 }
 
 /* The answer must be to this request, the next one of this connection, from the same backend, and
- * name this client. A NAT may have to change its port, when another flow has it at that backend. */
+ * name this client, or another one when it is hidden. A NAT may have to change its port, when another flow has it at that backend. */
 static void check_answer(struct load *l, struct slot *s, const char *text)
 {
 	char backend[NAME_LEN], pool[NAME_LEN], host[ADDR_TEXT_LEN];
@@ -240,8 +240,8 @@ static void check_answer(struct load *l, struct slot *s, const char *text)
 		return stats_late();
 	if (s->requests && (strcmp(backend, s->backend) || strcmp(pool, s->pool)))
 		return fail_saying(l, s, FAIL_backend_changed, text);
-	if (request != s->request || s->state != SLOT_WAITING || strcmp(host, s->host) ||
-	    (!l->opts.udp && seq != s->requests))
+	if (request != s->request || s->state != SLOT_WAITING ||
+	    !strcmp(host, s->host) == !!l->opts.hidden || (!l->opts.udp && seq != s->requests))
 		return fail_saying(l, s, FAIL_wrong_answer, text);
 	if (port != s->port)
 		stats_rewritten();

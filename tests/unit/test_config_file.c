@@ -39,9 +39,9 @@ static const struct bad_row top_rows[] = {
 	BAD("services: {a: {}}\n", "1:1: 'interfaces' is missing; expected a list such as [eth0]"),
 	BAD("interface: [eth0]\n", "1:1: interface: unknown key; did you mean 'interfaces'?"),
 	BAD(HEAD "foobarbaz: 1\n",
-	    "2:1: foobarbaz: unknown key; expected interfaces, metrics, flows or services"),
+	    "2:1: foobarbaz: unknown key; expected interfaces, metrics, flows, snat or services"),
 	BAD(HEAD "\"a\\nb\\e[31m\": 1\n",
-	    "2:1: a\\x0ab\\x1b[31m: unknown key; expected interfaces, metrics, flows or "
+	    "2:1: a\\x0ab\\x1b[31m: unknown key; expected interfaces, metrics, flows, snat or "
 	    "services"),
 	BAD("interfaces: []\nservices: {}\n", "1:13: interfaces: 0 given; expected 1 to 512"),
 	BAD("interfaces: eth0\nservices: {}\n",
@@ -85,7 +85,21 @@ static const struct bad_row top_rows[] = {
 	BAD(HEAD "flows: {udp: 1e6}\n",
 	    "2:14: flows.udp: '1e6': expected a whole number from 1024 to 16777216"),
 	BAD(HEAD "flows: {tpc: 1}\n", "2:9: flows.tpc: unknown key; did you mean 'tcp'?"),
-	BAD(HEAD "snat: {addresses: [\"10.0.0.1\"]}\n", "2:1: snat: not yet supported"),
+	BAD(HEAD "snat: {addresses: 10.0.0.1}\n",
+	    "2:19: snat.addresses: '10.0.0.1': expected a list such as [10.0.1.1]"),
+	BAD(HEAD "snat: {addresses: [10.0.0]}\n",
+	    "2:20: snat.addresses[0]: '10.0.0': expected an address of this node, such as "
+	    "10.0.1.1 or 2001:db8::1"),
+	BAD(HEAD "snat: {addresses: [127.0.0.1]}\n",
+	    "2:20: snat.addresses[0]: '127.0.0.1': expected an address of this node, such as "
+	    "10.0.1.1 or 2001:db8::1, not loopback"),
+	BAD(HEAD "snat: {ports: 80-90}\n",
+	    "2:15: snat.ports: '80-90': expected a range such as 1024-32767, from 1024 on"),
+	BAD(HEAD "snat: {ports: 3000-2000}\n",
+	    "2:15: snat.ports: '3000-2000': expected a range such as 1024-32767, from 1024 on"),
+	BAD(HEAD "snat: {ports: 2000}\n",
+	    "2:15: snat.ports: '2000': expected a range such as 1024-32767, from 1024 on"),
+	BAD(HEAD "snat: {port: 2000-3000}\n", "2:8: snat.port: unknown key; did you mean 'ports'?"),
 	BAD(HEAD "services:\n  -web: {}\n",
 	    "3:3: services.-web: expected a service name of up to 63 letters, digits, "
 	    "'.', '_' or '-'"),

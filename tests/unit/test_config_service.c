@@ -114,12 +114,11 @@ TEST(refused_pools)
 }
 
 static const struct bad_row policy_rows[] = {
-	BAD(WEB("    forward: snat\n"), "6:14: services.web.forward: 'snat': not yet supported"),
 	BAD(WEB("    forward: loca\n"),
-	    "6:14: services.web.forward: 'loca': expected nat, local, dsr, ipip or gue; "
+	    "6:14: services.web.forward: 'loca': expected nat, local, dsr, ipip, gue or snat; "
 	    "did you mean 'local'?"),
 	BAD(WEB("    forward: [nat]\n"),
-	    "6:14: services.web.forward: a list: expected nat, local, dsr, ipip or gue"),
+	    "6:14: services.web.forward: a list: expected nat, local, dsr, ipip, gue or snat"),
 	BAD(WEB("    sticky: pools\n"),
 	    "6:13: services.web.sticky: 'pools': expected pool, backend or none; did you "
 	    "mean 'pool'?"),

@@ -43,6 +43,9 @@ void config_free(struct config *c)
 		free(c->interfaces[i].name);
 	for (size_t i = 0; i < c->n_services; i++)
 		free_service(&c->services[i]);
+	for (size_t i = 0; i < c->snat.n_addresses; i++)
+		free(c->snat.addresses[i].text);
+	free(c->snat.addresses);
 	free(c->interfaces);
 	free(c->services);
 	free(c->metrics);
@@ -61,8 +64,11 @@ static int read_config(struct report *r, const struct node *root, struct config 
 	struct config *c = calloc(1, sizeof(*c));
 	int err = c ? schema_defaults(&config_schema, c) : -ENOMEM;
 
-	if (!err)
+	if (!err) {
+		c->snat.port_first = CFG_SNAT_FIRST;
+		c->snat.port_last = CFG_SNAT_LAST;
 		err = refuse_unsupported(r, root);
+	}
 	if (!err)
 		err = schema_read(r, root, &config_schema, c);
 	if (!err)

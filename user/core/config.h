@@ -13,7 +13,9 @@
 enum {
 	CFG_SERVICES_MAX = 16384,
 	CFG_BACKENDS_MAX = 32768, /* in all services together */
-	CFG_LISTENERS_MAX = 256,  /* per service, listen and preview each */
+	CFG_SNAT_FIRST = 1024, /* below Linux's own ports for connections it opens, 32768-60999 */
+	CFG_SNAT_LAST = 32767,
+	CFG_LISTENERS_MAX = 256, /* per service, listen and preview each */
 };
 
 enum attach_mode { ATTACH_AUTO, ATTACH_XDP, ATTACH_GENERIC, ATTACH_TC };
@@ -44,6 +46,19 @@ extern const char *const vip_words[];
 extern const char *const retry_words[];
 extern const char *const health_words[];
 extern const char *const then_words[];
+
+/* An address of this node that mode snat may show the backends. */
+struct cfg_address {
+	char *text; /* canonical */
+	struct zdd_addr addr;
+	unsigned line;
+};
+
+struct cfg_snat {
+	struct cfg_address *addresses; /* none: this node's address on the way to each backend */
+	size_t n_addresses;
+	uint16_t port_first, port_last; /* host order */
+};
 
 struct cfg_interface {
 	char *name;
@@ -128,6 +143,7 @@ struct config {
 	struct cfg_service *services; /* sorted by name */
 	size_t n_services;
 	uint32_t flows_tcp, flows_udp; /* table sizes, flows */
+	struct cfg_snat snat;
 };
 
 /* Parses YAML 1.1 or JSON text of len bytes. file is the name that messages show.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config_schema.h"
+#include "zdd/limits.h"
 
 /* A listener, backend or cohort beside its place; sorted to find neighbours that collide. */
 struct ref {
@@ -105,13 +106,6 @@ static int check_backends(struct report *r, const struct node *pool, const struc
 	return err;
 }
 
-static bool is_loopback(const struct zdd_addr *a)
-{
-	static const struct zdd_addr v6 = {.b = {[15] = 1}};
-
-	return zdd_addr_is_v4(a) ? a->b[12] == 127 : zdd_addr_eq(a, &v6);
-}
-
 static bool loops(const struct cfg_listener *l, const struct cfg_backend *b)
 {
 	return l->port == b->port &&
@@ -161,7 +155,7 @@ static bool has_backend(const struct cfg_service *s, bool any_family, bool v4)
 
 static bool keeps_family(enum forward_mode mode)
 {
-	return mode == FORWARD_NAT || mode == FORWARD_DSR;
+	return mode == FORWARD_NAT || mode == FORWARD_SNAT || mode == FORWARD_DSR;
 }
 
 /* A service whose pools are all empty is one that gets its backends later. */
@@ -373,6 +367,26 @@ static int check_generic(struct report *r, const struct node *list, const struct
 	return 0;
 }
 
+static int check_snat(struct report *r, const struct node *snat, const struct config *c)
+{
+	const struct node *list = snat ? tree_get(snat, "addresses") : NULL;
+	size_t n[2] = {0, 0};
+
+	for (size_t i = 0; i < c->snat.n_addresses; i++) {
+		const struct cfg_address *a = &c->snat.addresses[i];
+		bool v6 = !zdd_addr_is_v4(&a->addr);
+
+		for (size_t k = 0; k < i; k++)
+			if (zdd_addr_eq(&a->addr, &c->snat.addresses[k].addr))
+				return fail_value(r, list->kids[i], "expected each address once");
+		if (++n[v6] > ZDD_SNAT_ADDRESSES)
+			return fail_value(r, list->kids[i],
+					  "expected at most %d addresses of each family",
+					  ZDD_SNAT_ADDRESSES);
+	}
+	return 0;
+}
+
 int check_config(struct report *r, const struct node *root, const struct config *c)
 {
 	const struct node *services = tree_get(root, "services");
@@ -381,6 +395,9 @@ int check_config(struct report *r, const struct node *root, const struct config 
 
 	if (!err)
 		err = check_generic(r, tree_get(root, "interfaces"), c);
+	if (!err)
+		err = check_snat(r, tree_get(root, "snat"), c);
+
 	for (size_t i = 0; i < c->n_services; i++)
 		for (size_t j = 0; j < c->services[i].n_pools; j++)
 			backends += c->services[i].pools[j].n_backends;

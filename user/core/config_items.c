@@ -37,6 +37,13 @@ static const char *endpoint_hint(const char *text)
 	return "";
 }
 
+bool is_loopback(const struct zdd_addr *a)
+{
+	static const struct zdd_addr v6 = {.b = {[15] = 1}};
+
+	return zdd_addr_is_v4(a) ? a->b[12] == 127 : zdd_addr_eq(a, &v6);
+}
+
 /* What no listener and no backend can be; NULL when the address will do. */
 static const char *address_trouble(const struct zdd_addr *a)
 {
@@ -297,6 +304,46 @@ int set_cohorts(struct report *r, const struct node *map, const struct field *f,
 		}
 	}
 	return err;
+}
+
+int read_address(struct report *r, const struct node *n, void *item)
+{
+	static const char expect[] = "an address of this node, such as 10.0.1.1 or 2001:db8::1";
+	struct cfg_address *a = item;
+	char text[ADDRESS_TEXT];
+	const char *trouble;
+	int err = want_scalar(r, n, expect);
+
+	if (err)
+		return err;
+	a->line = n->line;
+	if (parse_address(n->text, &a->addr))
+		return fail_value(r, n, "expected %s", expect);
+	trouble = is_loopback(&a->addr) ? "loopback" : address_trouble(&a->addr);
+	if (trouble)
+		return fail_value(r, n, "expected %s, not %s", expect, trouble);
+	format_address(text, sizeof(text), &a->addr);
+	return dup_text(&a->text, text);
+}
+
+/* "1024-32767". Below lie the ports of services; snat's must not look like them. */
+int set_ports(struct report *r, const struct node *n, const struct field *f, void *obj)
+{
+	struct cfg_snat *s = obj;
+	uint32_t first, last;
+	const char *dash;
+	int err = want_scalar(r, n, f->expect);
+
+	if (err)
+		return err;
+	dash = strchr(n->text, '-');
+	if (!dash || parse_uint(n->text, (size_t)(dash - n->text), UINT16_MAX, &first) ||
+	    parse_uint(dash + 1, strlen(dash + 1), UINT16_MAX, &last) || first < f->min ||
+	    last < first)
+		return fail_value(r, n, "expected %s, from %u on", f->expect, f->min);
+	s->port_first = (uint16_t)first;
+	s->port_last = (uint16_t)last;
+	return 0;
 }
 
 int set_metrics(struct report *r, const struct node *n, const struct field *f, void *obj)

@@ -139,6 +139,16 @@ json_t *service_to_json(const struct cfg_service *s)
 	return o;
 }
 
+static json_t *snat(const struct cfg_snat *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_addresses; i++)
+		json_array_append_new(list, json_string(s->addresses[i].text));
+	return json_pack("{s:o, s:o}", "addresses", list, "ports",
+			 json_sprintf("%u-%u", s->port_first, s->port_last));
+}
+
 json_t *config_to_json(const struct config *c)
 {
 	json_t *o = json_object(), *interfaces = json_array(), *services = json_object();
@@ -157,6 +167,7 @@ json_t *config_to_json(const struct config *c)
 	json_object_set_new(o, "flows",
 			    json_pack("{s:I, s:I}", "tcp", (json_int_t)c->flows_tcp, "udp",
 				      (json_int_t)c->flows_udp));
+	json_object_set_new(o, "snat", snat(&c->snat));
 	return o;
 }
 

@@ -58,8 +58,9 @@ int fail_word(struct report *r, const struct node *n, const char *what, const ch
 
 /* config_tables.c, config_items.c, config_health.c, config_check.c */
 extern const struct schema config_schema;
-item_fn read_interface, read_listener, read_backend, read_pool, read_service;
-set_fn set_health, set_cohorts, set_live, set_metrics;
+item_fn read_interface, read_listener, read_backend, read_pool, read_service, read_address;
+set_fn set_health, set_cohorts, set_live, set_metrics, set_ports;
+bool is_loopback(const struct zdd_addr *a);
 int refuse_unsupported(struct report *r, const struct node *n);
 int health_defaults(struct cfg_health *h);
 int check_service(struct report *r, const struct node *service, const struct cfg_service *s);

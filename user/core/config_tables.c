@@ -11,9 +11,13 @@ const char *const attach_words[] = {[ATTACH_AUTO] = "auto",
 				    [ATTACH_GENERIC] = "xdp-generic",
 				    [ATTACH_TC] = "tc",
 				    NULL};
-const char *const forward_words[] = {
-	[FORWARD_NAT] = "nat",   [FORWARD_LOCAL] = "local", [FORWARD_DSR] = "dsr",
-	[FORWARD_IPIP] = "ipip", [FORWARD_GUE] = "gue",     NULL};
+const char *const forward_words[] = {[FORWARD_NAT] = "nat",
+				     [FORWARD_LOCAL] = "local",
+				     [FORWARD_DSR] = "dsr",
+				     [FORWARD_IPIP] = "ipip",
+				     [FORWARD_GUE] = "gue",
+				     [FORWARD_SNAT] = "snat",
+				     NULL};
 const char *const sticky_words[] = {
 	[STICKY_POOL] = "pool", [STICKY_BACKEND] = "backend", [STICKY_NONE] = "none", NULL};
 const char *const retry_words[] = {
@@ -42,16 +46,10 @@ enum { FLOWS_MIN = 1024, FLOWS_MAX = 16 << 20 };
 static const struct {
 	const char *path, *word;
 } not_yet[] = {
-	{"snat", NULL},
-	{"services.*.forward", "snat"},
-	{"services.*.vip", "answer"},
-	{"services.*.health", "grpc"},
-	{"services.*.health", "udp"},
-	{"services.*.health.type", "grpc"},
-	{"services.*.health.type", "udp"},
-	{"services.*.slow_start", NULL},
-	{"services.*.signals", NULL},
-	{"services.*.rollout", NULL},
+	{"services.*.vip", "answer"},      {"services.*.health", "grpc"},
+	{"services.*.health", "udp"},      {"services.*.health.type", "grpc"},
+	{"services.*.health.type", "udp"}, {"services.*.slow_start", NULL},
+	{"services.*.signals", NULL},      {"services.*.rollout", NULL},
 };
 
 static bool is_at(const struct node *n, const char *path, size_t len)
@@ -194,12 +192,20 @@ static const struct field flows_fields[] = {
 };
 static const struct schema flows_schema = SCHEMA(flows_fields);
 
+static const struct field snat_fields[] = {
+	{"addresses", ITEMS_AT(struct cfg_snat, addresses, n_addresses, read_address),
+	 .max = 2 * ZDD_SNAT_ADDRESSES, .kind = NODE_LIST, .expect = "a list such as [10.0.1.1]"},
+	{"ports", .set = set_ports, .min = 1024, .expect = "a range such as 1024-32767"},
+};
+static const struct schema snat_schema = SCHEMA(snat_fields);
+
 static const struct field config_fields[] = {
 	{"interfaces", ITEMS_AT(struct config, interfaces, n_interfaces, read_interface), .min = 1,
 	 .max = ZDD_LINKS / 2, .kind = NODE_LIST, .required = true,
 	 .expect = "a list such as [eth0]"},
 	{"metrics", .set = set_metrics},
 	{"flows", set_map, .map = &flows_schema},
+	{"snat", set_map, AT(struct config, snat), .map = &snat_schema},
 	{"services", ITEMS_AT(struct config, services, n_services, read_service), .min = 1,
 	 .max = CFG_SERVICES_MAX, .kind = NODE_MAP, .required = true,
 	 .expect = "a mapping of service names"},

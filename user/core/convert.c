@@ -110,6 +110,8 @@ static int copy_plan(const struct zdd_memory *from, const struct zdd_memory *to)
 	memset(to->services, 0, sizeof(*to->services) * to->geometry->services);
 	memcpy(to->services, from->services + slot * from->geometry->services,
 	       sizeof(*to->services) * services);
+	if (from->snat)
+		to->snat[0] = from->snat[slot];
 	to->desk->word = word ? ZDD_WORD(ZDD_WORD_GENERATION(word), 0) : 0;
 	return word ? copy_doors(from, to, slot) : 0;
 }
@@ -148,24 +150,30 @@ static size_t copy_flows(const struct zdd_memory *from, const struct zdd_memory 
 	return flows_enter_all(from, to);
 }
 
-static void copy_counts(const struct zdd_memory *from, const struct zdd_memory *to)
+static void copy_rows(const struct zdd_memory *from, const struct zdd_memory *to)
 {
 	const struct zdd_geometry *g = to->geometry;
 	uint32_t row = g->cpus - 1;
 
-	to->counts[row] = rows_counts(from);
 	for (uint32_t i = 0; i < g->pools; i++)
 		to->pool_rows[row * g->pools + i] = rows_pool(from, i);
 	for (uint32_t i = 0; i < g->backends; i++)
 		to->backend_rows[row * g->backends + i] = rows_backend(from, i);
 }
 
+static void copy_counts(const struct zdd_memory *from, const struct zdd_memory *to)
+{
+	to->counts[to->geometry->cpus - 1] = rows_counts(from);
+	copy_rows(from, to);
+}
+
 /* ---- the layouts that can be taken over ---- */
 
 static const struct conversion conversions[] = {
 	{ZDD_LAYOUT_VERSION, copy_objects, copy_flows, copy_counts},
-	/* Its structs have zeros where 2 has fields, but for flow.source, which flows_enter_all clears. */
-	{1, copy_objects, copy_flows, copy_counts},
+	/* Its structs have zeros where 2 has fields, but for flow.source, which flows_enter_all
+	 * clears. Its verdicts have other numbers: they begin anew. */
+	{1, copy_objects, copy_flows, copy_rows},
 };
 
 const struct conversion *convert_from(uint32_t version)

@@ -48,6 +48,11 @@
 	D(LOCALNET, "route_localnet", "no UDP listener leads to 127.0.0.1",                        \
 	  "sysctl -w net.ipv4.conf.IF.route_localnet=1, or bind the service to a real address")    \
 	D(FLOW_ROOM, "flow_room", "the flow table has room", "raise `flows:` and restart zddd")    \
+	D(SNAT_SOURCE, "snat_source", "every source address of mode snat is this host's",          \
+	  "ip address add ADDRESS dev IF, or correct `snat: addresses`")                           \
+	D(SNAT_PORTS, "snat_ports", "mode snat has source ports of its own, and enough",           \
+	  "give `snat:` more addresses or ports; keep them apart from the host's own: "            \
+	  "net.ipv4.ip_local_port_range, net.ipv4.ip_local_reserved_ports")                        \
 	D(DAEMON, "daemon", "the daemon itself has no problem", "see the problems in zddctl get")
 
 enum doctor_check {

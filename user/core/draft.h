@@ -32,6 +32,8 @@ struct draft {
 int plan_doors(struct draft *);
 /* plan_services.c: services, previews, pools and their objects. */
 int plan_services(struct draft *);
+/* plan_snat.c: addresses and ports for mode snat. */
+int plan_snat(struct draft *);
 /* plan_pools.c: the entry of one pool. preview: it never answers with live's backends. */
 int plan_pool(struct draft *, const struct world_service *, unsigned pool, struct zdd_pool *out);
 int plan_preview_pool(struct draft *, const struct world_service *, unsigned pool,

@@ -101,11 +101,21 @@ struct seat {
 	uint32_t bucket[2], tag;
 };
 
+/* What the hash of an alias has more than that of a flow. */
+static uint64_t endpoint_of(const struct zdd_memory *m, const struct zdd_flow *f)
+{
+	const struct zdd_backend *b = &m->backends[f->owner.backend];
+
+	if (!f->source || !(ZDD_META_STATE(f->meta) & ZDD_F_ALIAS))
+		return 0;
+	return zdd_door_hash(&b->addr, b->port, 0);
+}
+
 static struct seat seat_of(const struct zdd_memory *m, enum flow_region region,
 			   const struct zdd_flow *f)
 {
-	uint64_t hash =
-		zdd_flow_hash(&f->client, f->port, region_proto(region), m->desk->flow_seed);
+	uint64_t hash = zdd_alias_hash(&f->client, f->port, region_proto(region),
+				       m->desk->flow_seed, endpoint_of(m, f));
 	uint32_t first = region_first(m->geometry, region);
 	uint32_t n = region_buckets(m->geometry, region);
 
@@ -209,7 +219,11 @@ void flow_end_alias(const struct zdd_memory *m, const struct zdd_flow *f, uint32
 
 	alias.meta = ZDD_META(0, ZDD_F_ALIAS, 0);
 	alias.port = f->other;
-	place = find(m, FLOWS_HALF, &alias, &found);
+	if (f->source)
+		alias.client = m->sources[f->source % ZDD_SOURCES];
+	place = find(m, FLOWS_TCP, &alias, &found);
+	if (place == NO_PLACE)
+		place = find(m, FLOWS_HALF, &alias, &found);
 	if (place != NO_PLACE)
 		touch(&m->flow_recs[place], found.meta, ZDD_F_RST, now);
 }
@@ -223,10 +237,13 @@ static void advance(uint32_t *known, uint32_t next)
 /* The record is the newer one when they are not of one connection: flows begin here. */
 static void learn(struct zdd_flow *to, const struct zdd_flow *was, const struct zdd_flow *f)
 {
+	bool alias = ZDD_META_STATE(f->meta) & ZDD_F_ALIAS;
 	const uint16_t told =
 		ZDD_F_SYNACK | ZDD_F_FIN_C | ZDD_F_FIN_S | ZDD_F_RST | ZDD_F_CUT | ZDD_F_CHALLENGED;
 	uint16_t bits = ZDD_META_STATE(f->meta) & told;
 
+	if (alias)
+		return touch(to, was->meta, bits, ZDD_META_SEEN(f->meta));
 	if (was->isn != f->isn)
 		return;
 	advance(&to->client_seq, f->client_seq);
@@ -246,7 +263,7 @@ static void meet_half(const struct zdd_memory *m, const struct zdd_flow *f, uint
 
 	if (at == NO_PLACE)
 		return;
-	if (half.isn == f->isn)
+	if (ZDD_META_STATE(f->meta) & ZDD_F_ALIAS || half.isn == f->isn)
 		flow_end(m, at, half.meta);
 	else
 		touch(&m->flow_recs[place], m->flow_recs[place].meta, ZDD_F_CHALLENGED,
@@ -263,7 +280,8 @@ int flow_enter(const struct zdd_memory *m, enum flow_region region, const struct
 		learn(&m->flow_recs[place], &was, f);
 		return 0;
 	}
-	if (region == FLOWS_HALF && find(m, FLOWS_TCP, f, &was) != NO_PLACE && was.isn == f->isn)
+	if (region == FLOWS_HALF && find(m, FLOWS_TCP, f, &was) != NO_PLACE &&
+	    (ZDD_META_STATE(f->meta) & ZDD_F_ALIAS || was.isn == f->isn))
 		return 0;
 	place = claim(m, &seat);
 	if (place == NO_PLACE)

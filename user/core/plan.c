@@ -173,6 +173,8 @@ int planner_compile(struct planner *p, struct world *world, const struct zdd_add
 	ids_begin(&p->ids);
 	err = plan_services(&d);
 	if (!err)
+		err = plan_snat(&d);
+	if (!err)
 		err = plan_doors(&d);
 	if (!err)
 		return slot;

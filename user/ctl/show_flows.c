@@ -10,6 +10,7 @@ static const struct column conns_columns[] = {
 	{"CLIENT", {"client"}, NULL, 0, 0},
 	{"LISTENER", {"listener"}, NULL, COLUMN_WIDE, 0},
 	{"POOL", {"pool"}, NULL, 0, 0},
+	{"SOURCE", {"source"}, NULL, COLUMN_WIDE, 0},
 	{"BACKEND", {"backend"}, NULL, 0, 0},
 	{"PROTOCOL", {"protocol"}, NULL, COLUMN_WIDE, 0},
 	{"STATE", {"state"}, NULL, 0, 0},

@@ -71,6 +71,18 @@ static const struct zdd_listener *listener_of(const struct gathering *g, const s
 	return &datapath_memory(g->daemon->datapath)->listeners[f->owner.listener];
 }
 
+/* What the backend sees instead of the client, or null. */
+static json_t *source_of(const struct zdd_memory *m, const struct zdd_flow *f)
+{
+	char text[ENDPOINT_TEXT];
+
+	if (!f->other)
+		return json_null();
+	endpoint(f->source && f->source < ZDD_SOURCES ? &m->sources[f->source] : &f->client,
+		 f->other, text, sizeof(text));
+	return json_string(text);
+}
+
 static void backend_text(const struct gathering *g, const struct zdd_flow *f, char *out,
 			 size_t size)
 {
@@ -89,12 +101,13 @@ static json_t *row(const struct gathering *g, const struct found *c)
 	endpoint(&c->flow.client, c->flow.port, client, sizeof(client));
 	endpoint(&l->addr, l->port, listener, sizeof(listener));
 	backend_text(g, &c->flow, backend, sizeof(backend));
-	return json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "client", client,
-			 "listener", json_sprintf("%s/%s", listener, protocol), "pool",
-			 c->pool->cfg->name, "backend", backend, "protocol", protocol, "state",
-			 state_of(&c->flow), "idle_ms", (json_int_t)c->idle_ms, "age_ms",
-			 (json_int_t)c->age_ms, "generation", (json_int_t)c->flow.generation,
-			 "deadline", view_time(c->deadline_ms));
+	return json_pack("{s:s, s:o, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "client",
+			 client, "listener", json_sprintf("%s/%s", listener, protocol), "pool",
+			 c->pool->cfg->name, "source",
+			 source_of(datapath_memory(g->daemon->datapath), &c->flow), "backend",
+			 backend, "protocol", protocol, "state", state_of(&c->flow), "idle_ms",
+			 (json_int_t)c->idle_ms, "age_ms", (json_int_t)c->age_ms, "generation",
+			 (json_int_t)c->flow.generation, "deadline", view_time(c->deadline_ms));
 }
 
 /* Ages are coarse: of two of one age, the one that was silent for longer. */

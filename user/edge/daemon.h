@@ -33,6 +33,7 @@ enum problem {
 	PROBLEM_ROOM,     /* the flow table is full */
 	PROBLEM_FLOOD,    /* more handshakes begin than are completed */
 	PROBLEM_REMOVAL,  /* connections that should be cut cannot be */
+	PROBLEM_PORTS,    /* mode snat has no port left */
 	PROBLEM_DRIFT,    /* worth knowing, and no reason to call the daemon degraded */
 	PROBLEMS
 };
@@ -68,7 +69,7 @@ struct daemon {
 	uint64_t started_ms;
 	uint64_t counted_ns, count_took_ns; /* the last numbers_count() */
 	struct applied *applied;
-	struct sighting table_full, flood;
+	struct sighting table_full, flood, ports;
 	char problem[PROBLEMS][256];
 	bool stopping;
 };
@@ -125,6 +126,8 @@ void daemon_store_health(void *context, const char *trouble);
  * that was there and went is waited for. */
 const struct cfg_interface *daemon_missing_interface(const struct daemon *,
 						     const struct world *next);
+/* The same for addresses of `snat:`. */
+const struct cfg_address *daemon_missing_address(const struct daemon *, const struct world *next);
 /* A whole file with a NUL behind it, or NULL with *error one line. */
 char *read_file(const char *path, size_t *len, char **error);
 /* --remove: the data path, the managed addresses. */

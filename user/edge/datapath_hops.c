@@ -7,6 +7,7 @@
 
 #include "datapath_int.h"
 #include "net.h"
+#include "sources.h"
 
 /* hop.refs: 1 in use or resting, 0 free. Slot 0 is the stack's. */
 
@@ -76,24 +77,6 @@ static uint32_t take_hop(struct datapath *dp, const struct zdd_hop *hop)
 	return i;
 }
 
-/* The index of an address of this node in `sources`; they stay as long as the data path: flows name
- * them. 0: no address, or no room. */
-static uint16_t take_source(struct datapath *dp, const struct zdd_addr *addr)
-{
-	static const struct zdd_addr none;
-	struct zdd_addr *list = dp->memory.sources;
-
-	if (zdd_addr_eq(addr, &none))
-		return 0;
-	for (uint16_t i = 1; i < ZDD_SOURCES; i++) {
-		if (zdd_addr_eq(&list[i], &none))
-			list[i] = *addr;
-		if (zdd_addr_eq(&list[i], addr))
-			return i;
-	}
-	return 0;
-}
-
 static struct zdd_hop hop_of(struct datapath *dp, const struct net *net,
 			     const struct net_path *path, const struct zdd_addr *backend)
 {
@@ -101,7 +84,8 @@ static struct zdd_hop hop_of(struct datapath *dp, const struct net *net,
 	struct zdd_hop hop = {
 		.ifindex = path->ifindex, .vlan = path->vlan, .mtu = path->mtu, .refs = 1};
 
-	hop.source = take_source(dp, &path->source);
+	hop.source = source_take(&dp->memory, &path->source);
+	hop.prefix = path->prefix;
 	if (path->local)
 		hop.flags |= ZDD_H_LOCAL;
 	if (!zdd_addr_eq(&path->next_hop, backend))

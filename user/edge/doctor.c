@@ -74,7 +74,7 @@ static bool serves(const struct world *w, bool v4)
 	for (size_t i = 0; i < w->config->n_services; i++) {
 		const struct cfg_service *s = &w->config->services[i];
 
-		for (size_t k = 0; s->forward == FORWARD_NAT && k < s->n_listen; k++)
+		for (size_t k = 0; s->forward != FORWARD_LOCAL && k < s->n_listen; k++)
 			if (s->listen[k].any || (bool)zdd_addr_is_v4(&s->listen[k].addr) == v4)
 				return true;
 	}
@@ -307,10 +307,86 @@ static void see_flow_room(struct visit *v)
 {
 	struct zdd_count_row row = datapath_counts(v->daemon->datapath);
 
+	if (row.verdict[ZDD_V_SNAT_NO_ROOM])
+		bad(v, DOCTOR_FLOW_ROOM, "%llu flows of mode snat found no room and were dropped",
+		    (unsigned long long)row.verdict[ZDD_V_SNAT_NO_ROOM]);
 	if (row.verdict[ZDD_V_TABLE_FULL])
 		bad(v, DOCTOR_FLOW_ROOM,
 		    "%llu flows found no room and were forwarded without state",
 		    (unsigned long long)row.verdict[ZDD_V_TABLE_FULL]);
+}
+
+/* ---- mode snat ---- */
+
+static bool has_snat(const struct world *w)
+{
+	for (size_t i = 0; i < w->config->n_services; i++)
+		if (w->config->services[i].forward == FORWARD_SNAT)
+			return true;
+	return false;
+}
+
+static void see_sources(struct visit *v)
+{
+	const struct cfg_snat *s = &v->daemon->world->config->snat;
+	struct zdd_count_row row = datapath_counts(v->daemon->datapath);
+
+	for (size_t i = 0; i < s->n_addresses; i++)
+		if (!net_is_local(v->daemon->net, &s->addresses[i].addr))
+			bad(v, DOCTOR_SNAT_SOURCE, "%s is not an address of this host",
+			    s->addresses[i].text);
+	if (row.verdict[ZDD_V_SNAT_NO_SOURCE])
+		bad(v, DOCTOR_SNAT_SOURCE,
+		    "%llu packets found no address of this host on the way to their backend",
+		    (unsigned long long)row.verdict[ZDD_V_SNAT_NO_SOURCE]);
+}
+
+static bool ports_reserved(unsigned first, unsigned last)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
+	unsigned from, to;
+	bool all = false;
+	char word[32];
+
+	while (f && !all && fscanf(f, "%31[^,\n]%*[,\n]", word) == 1)
+		all = sscanf(word, "%u-%u", &from, &to) == 2 && from <= first && to >= last;
+	if (f)
+		fclose(f);
+	return all;
+}
+
+/* The part of the range that the host's own connections may take. */
+static void see_port_range(struct visit *v)
+{
+	const struct cfg_snat *s = &v->daemon->world->config->snat;
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned first, last;
+
+	if (!f)
+		return unknown(v, DOCTOR_SNAT_PORTS);
+	if (fscanf(f, "%u %u", &first, &last) == 2 && first <= s->port_last &&
+	    last >= s->port_first) {
+		first = first > s->port_first ? first : s->port_first;
+		last = last < s->port_last ? last : s->port_last;
+		if (!ports_reserved(first, last))
+			bad(v, DOCTOR_SNAT_PORTS,
+			    "this host opens connections of its own from ports %u to %u too", first,
+			    last);
+	}
+	fclose(f);
+}
+
+static void see_snat(struct visit *v)
+{
+	struct zdd_count_row row = datapath_counts(v->daemon->datapath);
+
+	if (row.verdict[ZDD_V_SNAT_EXHAUSTED])
+		bad(v, DOCTOR_SNAT_PORTS, "%llu new flows found no free source port",
+		    (unsigned long long)row.verdict[ZDD_V_SNAT_EXHAUSTED]);
+	if (!has_snat(v->daemon->world))
+		return;
+	see_sources(v);
+	see_port_range(v);
 }
 
 static void see_daemon(struct visit *v)
@@ -339,6 +415,7 @@ json_t *doctor_report(struct daemon *d)
 	see_firewall(&v);
 	see_flow_room(&v);
 	see_untold(&v);
+	see_snat(&v);
 	see_daemon(&v);
 	return doctor_json(v.facts);
 }

@@ -220,9 +220,24 @@ static bool names_missing_interface(struct job *job, const struct world *next)
 	return true;
 }
 
+static bool names_missing_address(struct job *job, const struct world *next)
+{
+	const struct cfg_address *a =
+		is_configuration(job) ? daemon_missing_address(job->jobs->daemon, next) : NULL;
+
+	if (!a)
+		return false;
+	json_array_clear(job->answer.changes);
+	tell(&job->answer, OUT_BAD_REQUEST,
+	     "%s:%u: snat.addresses: '%s': not an address of this host",
+	     body_text(job, "file") ?: "request", a->line, a->text);
+	return true;
+}
+
 static void go_on(struct job *job, struct txn *t)
 {
-	if (t->next && names_missing_interface(job, t->next)) {
+	if (t->next &&
+	    (names_missing_interface(job, t->next) || names_missing_address(job, t->next))) {
 		txn_rollback(t);
 		job_finish(job);
 	} else if (nothing_to_do(job)) {

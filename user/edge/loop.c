@@ -133,6 +133,25 @@ const struct cfg_interface *daemon_missing_interface(const struct daemon *d,
 	return NULL;
 }
 
+static bool has_address(const struct cfg_snat *s, const struct zdd_addr *addr)
+{
+	for (size_t i = 0; i < s->n_addresses; i++)
+		if (zdd_addr_eq(&s->addresses[i].addr, addr))
+			return true;
+	return false;
+}
+
+const struct cfg_address *daemon_missing_address(const struct daemon *d, const struct world *next)
+{
+	const struct cfg_snat *s = &next->config->snat;
+
+	for (size_t i = 0; i < s->n_addresses; i++)
+		if (!net_is_local(d->net, &s->addresses[i].addr) &&
+		    !has_address(&d->world->config->snat, &s->addresses[i].addr))
+			return &s->addresses[i];
+	return NULL;
+}
+
 static bool has_wildcard(const struct world *w)
 {
 	for (size_t i = 0; i < w->config->n_services; i++)
@@ -288,6 +307,9 @@ static void on_room(struct daemon *d)
 	sight(d, &d->flood, row.verdict[ZDD_V_SYN_FLOOD], PROBLEM_FLOOD,
 	      "SYN flood: more handshakes begin than are completed; SYNs are forwarded without state, "
 	      "and connections get it when their handshake is complete");
+	sight(d, &d->ports, row.verdict[ZDD_V_SNAT_EXHAUSTED], PROBLEM_PORTS,
+	      "no source port was free: new flows of mode snat are dropped; give snat: more "
+	      "addresses or ports");
 }
 
 /* A device begins or ceases to take XDP redirects without an event (a veth's far end and its GRO). */

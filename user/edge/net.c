@@ -213,7 +213,7 @@ void net_close(struct net *net)
 		mnl_socket_close(net->ask);
 	free(net->links.list);
 	free(net->addresses.list);
-	free(net->addresses.ours);
+	free(net->addresses.more);
 	free(net->neighbours.list);
 	free(net);
 }
@@ -259,5 +259,5 @@ bool net_owns_address(const struct net *net, const struct zdd_addr *addr)
 {
 	const struct zdd_addr *found = find_address(net, addr);
 
-	return found && net->addresses.ours[found - net->addresses.list];
+	return found && net->addresses.more[found - net->addresses.list].ours;
 }

@@ -57,7 +57,8 @@ struct net_path {
 	uint16_t vlan;    /* tag to put on, 0: none */
 	uint16_t mtu;
 	uint8_t dmac[6], smac[6];
-	struct zdd_addr next_hop;   /* the gateway, or the address itself */
+	struct zdd_addr next_hop; /* the gateway, or the address itself */
+	uint8_t prefix; /* length of the connected network it is in; 0: behind a gateway, local */
 	struct zdd_addr source;     /* this host's address on this way; all zero: not known */
 	uint32_t neighbour_ifindex; /* where the neighbour is known: the VLAN device */
 };

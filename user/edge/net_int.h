@@ -24,7 +24,12 @@ struct links {
 
 struct addresses {
 	struct zdd_addr *list;
-	bool *ours;
+	struct address_more {
+		struct zdd_addr network; /* with `prefix` bits, on the device */
+		uint32_t ifindex;
+		uint8_t prefix;
+		bool ours;
+	} * more;
 	size_t n;
 };
 

@@ -161,7 +161,8 @@ static int read_address(const struct nlmsghdr *message, void *context)
 	struct addresses *a = context;
 	const struct nlattr *attr, *local = NULL, *address = NULL;
 	size_t n = a->n;
-	bool ours = false, *mine;
+	struct address_more here = {.ifindex = info->ifa_index, .prefix = info->ifa_prefixlen};
+	struct address_more *more;
 	struct zdd_addr *addr;
 
 	mnl_attr_for_each(attr, message, sizeof(*info))
@@ -171,15 +172,16 @@ static int read_address(const struct nlmsghdr *message, void *context)
 		if (mnl_attr_get_type(attr) == IFA_ADDRESS)
 			address = attr;
 		if (mnl_attr_get_type(attr) == IFA_PROTO_ATTR)
-			ours = mnl_attr_get_u8(attr) == IFA_PROTO_ZDD;
+			here.ours = mnl_attr_get_u8(attr) == IFA_PROTO_ZDD;
 	}
 	if (!local && !address)
 		return MNL_CB_OK;
-	mine = one_more((void **)&a->ours, &n, sizeof(*mine));
-	addr = mine ? one_more((void **)&a->list, &a->n, sizeof(*addr)) : NULL;
+	here.network = net_addr_of(address ? address : local, info->ifa_family);
+	more = one_more((void **)&a->more, &n, sizeof(*more));
+	addr = more ? one_more((void **)&a->list, &a->n, sizeof(*addr)) : NULL;
 	if (!addr)
 		return MNL_CB_ERROR;
-	*mine = ours;
+	*more = here;
 	*addr = net_addr_of(local ? local : address, info->ifa_family);
 	return MNL_CB_OK;
 }
@@ -192,12 +194,12 @@ int net_read_addresses(struct net *net)
 
 	if (err) {
 		free(now.list);
-		free(now.ours);
+		free(now.more);
 		return err;
 	}
 	differs = now.n != old->n || memcmp(now.list, old->list, now.n * sizeof(*now.list));
 	free(old->list);
-	free(old->ours);
+	free(old->more);
 	*old = now;
 	return differs;
 }

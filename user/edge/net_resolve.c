@@ -125,6 +125,33 @@ static void follow_device(const struct net *net, uint32_t ifindex, struct net_pa
 	}
 }
 
+static bool in_network(const struct zdd_addr *a, const struct zdd_addr *network, unsigned bits)
+{
+	unsigned whole;
+
+	if (zdd_addr_is_v4(a) != zdd_addr_is_v4(network))
+		return false;
+	bits += zdd_addr_is_v4(a) ? 96 : 0;
+	whole = bits / 8;
+	return !memcmp(a->b, network->b, whole) &&
+	       (!(bits % 8) || !((a->b[whole] ^ network->b[whole]) >> (8 - bits % 8)));
+}
+
+/* The length of the longest network of this host's on a device that an address is in, or 0. */
+static uint8_t network_of(const struct net *net, uint32_t ifindex, const struct zdd_addr *addr)
+{
+	uint8_t longest = 0;
+
+	for (size_t i = 0; i < net->addresses.n; i++) {
+		const struct address_more *m = &net->addresses.more[i];
+
+		if (m->ifindex == ifindex && m->prefix > longest &&
+		    in_network(addr, &m->network, m->prefix))
+			longest = m->prefix;
+	}
+	return longest;
+}
+
 int net_resolve(const struct net *net, const struct zdd_addr *addr, struct net_path *out)
 {
 	const struct neighbour *neighbour;
@@ -140,6 +167,8 @@ int net_resolve(const struct net *net, const struct zdd_addr *addr, struct net_p
 	follow_device(net, route.ifindex, &path);
 	if (route.mtu && route.mtu < path.mtu)
 		path.mtu = (uint16_t)route.mtu;
+	if (!route.has_gateway && !path.local)
+		path.prefix = network_of(net, route.ifindex, addr);
 	neighbour = path.local ? NULL : net_neighbour(net, route.ifindex, &path.next_hop);
 	if (neighbour && neighbour->valid) {
 		memcpy(path.dmac, neighbour->mac, sizeof(path.dmac));

@@ -116,6 +116,31 @@ static int load(const char *path, char **text, struct config **config)
 	return OUT_BAD_REQUEST;
 }
 
+static int check_addresses(const char *path, const struct cfg_snat *s)
+{
+	const struct cfg_address *bad = NULL;
+	struct net *net = NULL;
+	char *error = NULL;
+
+	if (!s->n_addresses)
+		return 0;
+	if (net_open(&net, &error)) {
+		fprintf(stderr, "zddd: whether snat.addresses are this host's cannot be told: %s\n",
+			error ? error : "");
+		free(error);
+		return 0;
+	}
+	for (size_t i = 0; i < s->n_addresses && !bad; i++)
+		if (!net_is_local(net, &s->addresses[i].addr))
+			bad = &s->addresses[i];
+	net_close(net);
+	if (!bad)
+		return 0;
+	fprintf(stderr, "zddd: %s:%u: snat.addresses: '%s': not an address of this host\n", path,
+		bad->line, bad->text);
+	return OUT_BAD_REQUEST;
+}
+
 /* What only this host can tell about the file. */
 static int check_host(const char *path, const struct config *c)
 {
@@ -128,6 +153,8 @@ static int check_host(const char *path, const struct config *c)
 			path, f->line, i, f->name);
 		return OUT_BAD_REQUEST;
 	}
+	if (check_addresses(path, &c->snat))
+		return OUT_BAD_REQUEST;
 	printf("%s: good: %zu services on %zu interfaces\n", path, c->n_services, c->n_interfaces);
 	return 0;
 }
