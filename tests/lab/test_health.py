@@ -145,9 +145,9 @@ def test_exec(web):
 
 @pytest.mark.parametrize("threshold,panics", [("60%", True), ("50%", False)])
 def test_panic_threshold(lab, threshold, panics):
-    """One of two is down: 50 % are healthy."""
+    """One of two is down: 50 % are healthy. A refused SYN is not tried elsewhere, so that it shows."""
     daemon = lab.daemon(lab.config("tc", {"web": lab.service(
-        [f"{vip(4)}/tcp"], families=(4,), panic=threshold)})).wait_healthy()
+        [f"{vip(4)}/tcp"], families=(4,), panic=threshold, retry="off")})).wait_healthy()
     lab.backend("blue0").server.proc.kill9()
     wait_health(daemon, "blue", "down")
     service = daemon.get()
