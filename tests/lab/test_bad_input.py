@@ -76,7 +76,7 @@ CONFIGS = {
     "pool-is-a-number": (GREEN, "      green: 7\n", "green"),
     "service-name-with-space": ("  web:\n", '  "we b":\n', "we b"),
     "forward-unknown": (LIVE, LIVE + "    forward: natt\n", "nat"),
-    "forward-later": (LIVE, LIVE + "    forward: snat\n", "not yet supported"),
+    "vip-later": (LIVE, LIVE + "    vip: answer\n", "not yet supported"),
     "rollout-later": (LIVE, LIVE + "    rollout: {strategy: canary}\n", "not yet supported"),
     "drain-rate": (LIVE, LIVE + "    drain: {deadline: 5m, then: shed, rate: 0}\n", "drain.rate"),
     "sticky-unknown": (LIVE, LIVE + "    sticky: pol\n", "pool"),
