@@ -74,12 +74,12 @@ struct zdd_job {
 	__u16 listener, service;
 	__u32 held; /* place in `held` that waits for the frame, plus 1 */
 	/* Not cleared between packets: */
-	struct zdd_survey survey; /* scratch of open.h and alias.h */
-	__u32 replayed;           /* zdd_replay: where the SYN came in once */
-	struct zdd_syn syn;       /* the packet's own, when it is a client's SYN: read_syn */
-	struct zdd_packet quote;  /* of an ICMP error, its offsets from the quote's begin */
-	struct zdd_asker asker;   /* scratch of retry.h */
-	struct zdd_choice choice; /* of open.h and retry.h */
+	struct zdd_survey survey;   /* scratch of open.h and alias.h */
+	__u32 replayed;             /* zdd_replay: where the SYN came in once */
+	struct zdd_syn syn;         /* the packet's own, when it is a client's SYN: read_syn */
+	struct zdd_packet quote;    /* of an ICMP error, its offsets from the quote's begin */
+	struct zdd_asker asker;     /* scratch of retry.h */
+	struct zdd_choice choice;   /* of open.h and retry.h */
 	struct zdd_segment segment; /* of ACT_SYN, ACT_RESET */
 };
 
