@@ -80,8 +80,8 @@ ZDD_INLINE int tc_write_helped(struct __sk_buff *skb, const struct zdd_packet *p
 	return bpf_skb_store_bytes(skb, check_offset(p), &check, sizeof(check), 0);
 }
 
-/* Of a flow whose backend sees an address of this node. */
-ZDD_RARE int tc_other(struct __sk_buff *skb, struct zdd_job *j)
+/* Of a flow whose backend sees an address of this node. quoted: see tc_send. */
+ZDD_RARE int tc_other(struct __sk_buff *skb, struct zdd_job *j, __u32 quoted)
 {
 	struct zdd_addr from, to;
 	struct zdd_packet *p;
@@ -94,6 +94,9 @@ ZDD_RARE int tc_other(struct __sk_buff *skb, struct zdd_job *j)
 	source = j->out.action == ACT_TO_BACKEND;
 	from = source ? p->src : p->dst;
 	to = j->out.other_addr;
+	if (quoted)
+		return write_error_addr((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, p,
+					&j->quote, &to, source);
 	if (has_cast) {
 		summed = tc_summed(skb);
 		if (summed == CHECKSUM_COMPLETE_ && !p->v6)
@@ -178,10 +181,15 @@ ZDD_INLINE int tc_leave(struct __sk_buff *skb, const struct zdd_packet *p, struc
 	return bpf_redirect(r->ifindex, 0);
 }
 
-ZDD_INLINE int tc_send(struct __sk_buff *skb, const struct zdd_packet *p,
-		       const struct zdd_packet *quote, struct zdd_out *o, int egress)
+/* quoted: an ICMP error, or a later fragment. */
+ZDD_INLINE int tc_send(struct __sk_buff *skb, struct zdd_job *j, int quoted, int egress)
 {
+	const struct zdd_packet *p = &j->p;
+	struct zdd_out *o = &j->out;
 	struct zdd_route r = {};
+
+	if (unlikely(o->both) && tc_other(skb, j, quoted))
+		return tc_drop(o, ZDD_V_NO_ROOM);
 
 	if (egress)
 		r.exit = EXIT_STACK;
@@ -193,7 +201,7 @@ ZDD_INLINE int tc_send(struct __sk_buff *skb, const struct zdd_packet *p,
 		return tc_drop(o, ZDD_V_NO_LINK);
 	if (r.exit != EXIT_STACK && p->ttl <= 1)
 		return tc_drop(o, ZDD_V_TTL);
-	if (tc_rewrite(skb, p, quote, o, r.exit != EXIT_STACK))
+	if (tc_rewrite(skb, p, quoted ? &j->quote : 0, o, r.exit != EXIT_STACK))
 		return tc_drop(o, ZDD_V_NO_ROOM);
 	return egress ? TC_ACT_UNSPEC : tc_leave(skb, p, o, &r);
 }
@@ -277,10 +285,8 @@ ZDD_INLINE int tc_apply(struct __sk_buff *skb, struct zdd_job *j, int egress)
 		code = tc_one_way(skb, j);
 	else if (unlikely(o->action >= ACT_SYN))
 		code = tc_send_own(skb, j, egress);
-	else if (unlikely(o->both) && tc_other(skb, j))
-		code = tc_drop(o, ZDD_V_NO_ROOM);
 	else if (o->action != ACT_PASS)
-		code = tc_send(skb, &j->p, 0, o, egress);
+		code = tc_send(skb, j, 0, egress);
 	count_verdict(o->verdict);
 	return code;
 }
@@ -295,15 +301,11 @@ ZDD_INLINE void tc_fragment_sum(struct __sk_buff *skb, const struct zdd_job *j)
 	bpf_csum_update(skb, csum_fold(csum_change_addr(old, &j->out.addr)));
 }
 
-/* Its answer when the packet is left to tc_apply: nothing in it is to be translated. */
-enum { TC_LEFT = -2 };
-
-ZDD_RARE int tc_error(struct __sk_buff *skb, struct zdd_job *j, __u32 fragment)
+/* An ICMP error, or a later fragment. Sets j->out. */
+ZDD_RARE int tc_look(struct __sk_buff *skb, struct zdd_job *j, __u32 fragment)
 {
-	int code;
-
 	if (!j)
-		return TC_LEFT;
+		return 0;
 	if (skb->data_end - skb->data < TC_QUOTE && skb->len > skb->data_end - skb->data)
 		bpf_skb_pull_data(skb, skb->len < TC_QUOTE ? skb->len : TC_QUOTE);
 	if (fragment)
@@ -313,11 +315,19 @@ ZDD_RARE int tc_error(struct __sk_buff *skb, struct zdd_job *j, __u32 fragment)
 		end_pass(&j->out, ZDD_V_NOT_L4);
 	else
 		lookup_error(j);
-	if (!is_translated(&j->out))
-		return TC_LEFT;
+	return 0;
+}
+
+/* The same, when is_translated. */
+ZDD_RARE int tc_send_quoted(struct __sk_buff *skb, struct zdd_job *j, __u32 fragment)
+{
+	int code;
+
+	if (!j)
+		return TC_ACT_SHOT;
 	if (fragment && j->p.v6)
 		tc_fragment_sum(skb, j);
-	code = tc_send(skb, &j->p, &j->quote, &j->out, j->p.egress);
+	code = tc_send(skb, j, 1, j->p.egress);
 	count_verdict(j->out.verdict);
 	return code;
 }

@@ -31,13 +31,17 @@ ZDD_INLINE int xdp_is_whole(struct xdp_md *ctx, const struct zdd_packet *p)
 			    sum);
 }
 
-/* Of a flow whose backend sees an address of this node. */
-ZDD_RARE int xdp_other(struct xdp_md *ctx, struct zdd_job *j)
+/* Of a flow whose backend sees an address of this node. quoted: see xdp_send. */
+ZDD_RARE int xdp_other(struct xdp_md *ctx, struct zdd_job *j, __u32 quoted)
 {
 	int partial;
 
 	if (!j)
 		return -1;
+	if (quoted)
+		return write_error_addr((__u8 *)(long)ctx->data, (__u8 *)(long)ctx->data_end, &j->p,
+					&j->quote, &j->out.other_addr,
+					j->out.action == ACT_TO_BACKEND);
 	partial = is_partial((__u8 *)(long)ctx->data, (__u8 *)(long)ctx->data_end, &j->p);
 	if (partial && is_generic(j->p.ifindex))
 		partial = !xdp_is_whole(ctx, &j->p);
@@ -101,11 +105,15 @@ ZDD_INLINE int xdp_drop(struct zdd_out *o, enum zdd_verdict verdict)
 	return XDP_DROP;
 }
 
-ZDD_INLINE int xdp_send(struct xdp_md *ctx, const struct zdd_packet *p,
-			const struct zdd_packet *quote, struct zdd_out *o)
+/* quoted: an ICMP error, or a later fragment. */
+ZDD_INLINE int xdp_send(struct xdp_md *ctx, struct zdd_job *j, int quoted)
 {
+	const struct zdd_packet *p = &j->p;
+	struct zdd_out *o = &j->out;
 	struct zdd_route r = {};
 
+	if (unlikely(o->both) && xdp_other(ctx, j, quoted))
+		return xdp_drop(o, ZDD_V_NO_ROOM);
 	if (o->action == ACT_TO_BACKEND)
 		route_to_backend(o, 1, &r);
 	else
@@ -121,7 +129,7 @@ ZDD_INLINE int xdp_send(struct xdp_md *ctx, const struct zdd_packet *p,
 		return xdp_drop(o, ZDD_V_NO_LINK);
 	if (r.exit != EXIT_STACK && p->ttl <= 1)
 		return xdp_drop(o, ZDD_V_TTL);
-	if (xdp_rewrite(ctx, p, quote, o, r.exit != EXIT_STACK))
+	if (xdp_rewrite(ctx, p, quoted ? &j->quote : 0, o, r.exit != EXIT_STACK))
 		return xdp_drop(o, ZDD_V_NO_ROOM);
 	if (r.exit == EXIT_STACK) {
 		count_note(ZDD_N_VIA_STACK);
@@ -190,31 +198,36 @@ ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 		code = xdp_one_way(ctx, j);
 	else if (unlikely(o->action >= ACT_SYN))
 		code = xdp_send_own(ctx, j);
-	else if (unlikely(o->both) && xdp_other(ctx, j))
-		code = xdp_drop(o, ZDD_V_NO_ROOM);
 	else if (o->action != ACT_PASS)
-		code = xdp_send(ctx, &j->p, 0, o);
+		code = xdp_send(ctx, j, 0);
 	count_verdict(o->verdict);
 	return code;
 }
 
-/* An ICMP error, or a later fragment. Returns -1 when the packet is left to xdp_apply: nothing in it is to be translated. */
-ZDD_RARE int xdp_error(struct xdp_md *ctx, struct zdd_job *j, __u32 fragment)
+/* An ICMP error, or a later fragment. Sets j->out. */
+ZDD_RARE int xdp_look(struct xdp_md *ctx, struct zdd_job *j, __u32 fragment)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
-	int code;
 
 	if (!j)
-		return -1;
+		return 0;
 	if (fragment)
 		lookup_fragment(j);
 	else if (parse_quote(data, end, &j->p, &j->quote))
 		end_pass(&j->out, ZDD_V_NOT_L4);
 	else
 		lookup_error(j);
-	if (!is_translated(&j->out))
-		return -1;
-	code = xdp_send(ctx, &j->p, &j->quote, &j->out);
+	return 0;
+}
+
+/* The same, when is_translated. */
+ZDD_RARE int xdp_send_quoted(struct xdp_md *ctx, struct zdd_job *j)
+{
+	int code;
+
+	if (!j)
+		return XDP_DROP;
+	code = xdp_send(ctx, j, 1);
 	count_verdict(j->out.verdict);
 	return code;
 }

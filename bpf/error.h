@@ -31,11 +31,28 @@ ZDD_INLINE void find_quoted(const struct zdd_job *j, const struct zdd_key *key, 
 		flow_find(region_half(), key, hit);
 }
 
-/* About a reply: the router asks the VIP, its backend has to hear it. */
+/* What is quoted went from an address of this node that stands for a client. */
+ZDD_INLINE void find_source(const struct zdd_job *j, struct zdd_key *key, struct zdd_hit *hit)
+{
+	const struct zdd_packet *q = &j->quote;
+
+	*key = (struct zdd_key){
+		.client = &q->src, .port = q->sport, .peer = &q->dst, .peer_port = q->dport};
+	key->hash = zdd_alias_hash(&q->src, q->sport, q->proto, j->seed,
+				   zdd_door_hash(&q->dst, q->dport, 0));
+	find_quoted(j, key, hit);
+	if (hit->flow && !(ZDD_META_STATE(hit->meta) & ZDD_F_ALIAS))
+		hit->flow = 0;
+}
+
+/* About a reply: the router asks the VIP, its backend has to hear it; of a packet of its own, and
+ * from the address that it takes for the client's, where that is one of this node. */
 ZDD_INLINE void error_to_backend(struct zdd_job *j, const struct zdd_hit *hit)
 {
 	end_backend(&j->out, ZDD_V_ICMP_TO_BACKEND, AT(backends, hit->owner.backend),
 		    hit->flow->other);
+	if (hit->flow->source)
+		end_source(&j->out, hit->flow->source);
 }
 
 /* About a client's packet, by its backend or a router before it. Whoever it is from, it comes from
@@ -54,16 +71,47 @@ ZDD_INLINE void error_to_client(struct zdd_job *j, const struct zdd_hit *hit, __
 
 /* The client's own record of an alias knows the way to the client. Returns its port, 0 when hit is
  * no alias or there is no such record: hit->flow is NULL then. */
-ZDD_INLINE __be16 find_own(const struct zdd_job *j, struct zdd_key *key, struct zdd_hit *hit)
+ZDD_INLINE __be16 find_own(struct zdd_job *j, struct zdd_key *key, struct zdd_hit *hit)
 {
-	if (!hit->flow || !(ZDD_META_STATE(hit->meta) & ZDD_F_ALIAS))
+	const struct zdd_flow *f = hit->flow;
+	__u32 source;
+
+	if (!f || !(ZDD_META_STATE(hit->meta) & ZDD_F_ALIAS))
 		return 0;
-	key->port = hit->flow->other;
-	key->peer = 0;
-	key->listener = hit->owner.listener;
+	source = f->source;
+	j->out.other_addr = source ? f->behind : j->quote.src;
+	*key = (struct zdd_key){
+		.client = &j->out.other_addr, .port = f->other, .listener = hit->owner.listener};
 	key->hash = zdd_flow_hash(key->client, key->port, j->quote.proto, j->seed);
 	find_quoted(j, key, hit);
+	if (!hit->flow || hit->flow->source != source || hit->flow->other != j->quote.sport)
+		hit->flow = 0;
+	j->out.both = source && hit->flow;
 	return hit->flow ? key->port : 0;
+}
+
+/* A flow that is only remembered. Returns 1 when j->out is set. */
+ZDD_RARE int error_remembered(struct zdd_job *j)
+{
+	struct zdd_recall known;
+	const struct zdd_backend *b;
+
+	if (!j || !memo_get(j->hash, &known))
+		return 0;
+	b = AT(backends, known.backend);
+	if (!b)
+		return 0;
+	if (j->listener != ZDD_NONE) {
+		if (known.listener != j->listener)
+			return 0;
+		end_backend(&j->out, ZDD_V_ICMP_TO_BACKEND, b, 0);
+		return 1;
+	}
+	if (!is_endpoint(b, &j->quote.dst, j->quote.dport))
+		return 0;
+	end_client(j, ZDD_V_ICMP_TO_CLIENT, known.listener);
+	memo_way_out(&known, &j->out);
+	return 1;
 }
 
 /* What an error is about, by the doors of the packet that it quotes. 0, or -1: nothing of ours. */
@@ -108,14 +156,14 @@ ZDD_RARE int look_error(struct zdd_job *j)
 	quoted_key(j, &key);
 	j->hash = key.hash;
 	find_quoted(j, &key, &hit);
+	if (!hit.flow && j->listener == ZDD_NONE)
+		find_source(j, &key, &hit);
 	port = find_own(j, &key, &hit);
-	if (hit.flow && hit.flow->source) /* mode snat: not translated yet */
-		end_pass(&j->out, ZDD_V_NOT_L4);
-	else if (hit.flow && j->listener == ZDD_NONE)
+	if (hit.flow && j->listener == ZDD_NONE)
 		error_to_client(j, &hit, port);
 	else if (hit.flow)
 		error_to_backend(j, &hit);
-	else if (!end_before(j))
+	else if (!end_before(j) && !error_remembered(j))
 		end_pass(&j->out, ZDD_V_NOT_L4);
 	return 0;
 }

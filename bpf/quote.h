@@ -58,18 +58,13 @@ ZDD_INLINE int write_quoted_l3(__u8 *h, const __u8 *end, const struct zdd_packet
 	return 0;
 }
 
-/* The checksum too, when it is among what is quoted: eight bytes of TCP end before it. */
-ZDD_INLINE int write_quoted_l4(__u8 *quote, const __u8 *end, const struct zdd_packet *q,
-			       const struct zdd_rewrite *r, __u64 *change)
+/* When it is among what is quoted: eight bytes of TCP end before it. */
+ZDD_INLINE int write_quoted_check(__u8 *quote, const __u8 *end, const struct zdd_packet *q,
+				  struct zdd_change c, __u64 *change)
 {
-	struct zdd_change c = change_of(q, r);
-	__u8 *l4 = quote + bounded(q->l4), *check = quote + bounded(check_offset(q));
+	__u8 *check = quote + bounded(check_offset(q));
 	__u16 before, after;
 
-	if (l4 + 4 > end)
-		return -1;
-	write_ports(l4, r);
-	*change += c.ports;
 	if (check_offset(q) + 2u > q->frame)
 		return 0;
 	if (check + 2 > end)
@@ -79,6 +74,19 @@ ZDD_INLINE int write_quoted_l4(__u8 *quote, const __u8 *end, const struct zdd_pa
 	((be16_at *)check)->v = after;
 	*change += csum_change16(before, after);
 	return 0;
+}
+
+ZDD_INLINE int write_quoted_l4(__u8 *quote, const __u8 *end, const struct zdd_packet *q,
+			       const struct zdd_rewrite *r, __u64 *change)
+{
+	struct zdd_change c = change_of(q, r);
+	__u8 *l4 = quote + bounded(q->l4);
+
+	if (l4 + 4 > end)
+		return -1;
+	write_ports(l4, r);
+	*change += c.ports;
+	return write_quoted_check(quote, end, q, c, change);
 }
 
 /* A later fragment has addresses only. */
@@ -91,6 +99,50 @@ ZDD_INLINE int write_fragment(__u8 *l3, const __u8 *end, const struct zdd_packet
 		write_v6(l3, r);
 	else
 		write_v4(l3, p, r);
+	return 0;
+}
+
+/* The address on a side of what is quoted, with the checksums that are among it. */
+ZDD_INLINE int write_quoted_addr(__u8 *quote, const __u8 *end, const struct zdd_packet *q,
+				 const struct zdd_addr *addr, int source, __u64 *change)
+{
+	struct zdd_change c = {.pseudo = csum_change_addr(source ? &q->src : &q->dst, addr)};
+	__u16 before = 0;
+
+	if (quote + sizeof(struct wire_v4) > end)
+		return -1;
+	if (!q->v6)
+		before = ((be16_at *)(quote + 10))->v;
+	if (write_l3_addr(quote, end, q, addr, source))
+		return -1;
+	*change += c.pseudo;
+	if (!q->v6)
+		*change += csum_change16(before, ((be16_at *)(quote + 10))->v);
+	return write_quoted_check(quote, end, q, c, change);
+}
+
+/* Where the backend sees an address of this node, before write_error: `addr` replaces the source
+ * outside (or the destination) and the opposite inside; p and q then know it. */
+ZDD_INLINE int write_error_addr(__u8 *data, const __u8 *end, struct zdd_packet *p,
+				struct zdd_packet *q, const struct zdd_addr *addr, int source)
+{
+	struct zdd_addr *outer = source ? &p->src : &p->dst;
+	__u8 *check = data + bounded(p->l4) + 2;
+	__u64 change = 0;
+
+	if (q->proto) {
+		if (write_quoted_addr(quote_at(data, p), end, q, addr, !source, &change))
+			return -1;
+		if (p->v6)
+			change += csum_change_addr(outer, addr);
+		if (check + 2 > end)
+			return -1;
+		((be16_at *)check)->v = csum_update(((be16_at *)check)->v, change);
+		*(source ? &q->dst : &q->src) = *addr;
+	}
+	if (write_l3_addr(data, end, p, addr, source))
+		return -1;
+	*outer = *addr;
 	return 0;
 }
 

@@ -60,7 +60,6 @@ int zdd_xdp(struct xdp_md *ctx)
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 	enum zdd_parsed parsed;
 	struct zdd_job *j = AT(jobs, 0);
-	int code;
 
 	if (!j)
 		return XDP_PASS;
@@ -75,9 +74,9 @@ int zdd_xdp(struct xdp_md *ctx)
 	if (unlikely(is_syn(&j->p)) && parsed == PARSED_L4)
 		read_syn(data, end, &j->p, &j->syn);
 	if (unlikely(parsed == PARSED_ERROR || parsed == PARSED_FRAGMENT)) {
-		code = xdp_error(ctx, j, parsed == PARSED_FRAGMENT);
-		if (code >= 0)
-			return code;
+		xdp_look(ctx, j, parsed == PARSED_FRAGMENT);
+		if (is_translated(&j->out))
+			return xdp_send_quoted(ctx, j);
 	} else {
 		lookup(ctx, parsed, j);
 	}
@@ -96,7 +95,6 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 {
 	enum zdd_parsed parsed;
 	struct zdd_job *j = AT(jobs, 0);
-	int code;
 
 	if (!j)
 		return TC_ACT_UNSPEC;
@@ -112,9 +110,9 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 	if (unlikely(is_syn(&j->p)) && parsed == PARSED_L4)
 		read_syn((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p, &j->syn);
 	if (unlikely(parsed == PARSED_ERROR || parsed == PARSED_FRAGMENT)) {
-		code = tc_error(skb, j, parsed == PARSED_FRAGMENT);
-		if (code != TC_LEFT)
-			return code;
+		tc_look(skb, j, parsed == PARSED_FRAGMENT);
+		if (is_translated(&j->out))
+			return tc_send_quoted(skb, j, parsed == PARSED_FRAGMENT);
 	} else {
 		lookup(skb, parsed, j);
 	}

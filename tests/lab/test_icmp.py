@@ -9,6 +9,7 @@ from lablib.peers import Ledgerd
 BULK = 1 << 20
 NARROW = 1400
 hooks = pytest.mark.parametrize("attach", ["tc", "xdp"])
+modes = pytest.mark.parametrize("forward", ["nat", "snat"])
 offloaded = pytest.mark.parametrize("offloads", [True, False], ids=["offloads", "plain"])
 
 
@@ -48,9 +49,9 @@ def behind_the_pool(lab):
     return backend
 
 
-def serve(lab, attach, backend=None):
+def serve(lab, attach, backend=None, **service):
     pools = {"blue": (backend or lab.pools["blue"][0]).endpoints()}
-    return lab.daemon(lab.config(attach, {"web": lab.service(pools=pools)})).wait_healthy()
+    return lab.daemon(lab.config(attach, {"web": lab.service(pools=pools, **service)})).wait_healthy()
 
 
 def counted(daemon, verdict):
@@ -59,12 +60,13 @@ def counted(daemon, verdict):
 
 @hooks
 @offloaded
-def test_narrow_way_to_the_client(make_lab, attach, offloads):
+@modes
+def test_narrow_way_to_the_client(make_lab, attach, offloads, forward):
     """What the server sends does not fit behind the client's gate: the server hears it and goes on."""
     lab = make_lab(offloads=offloads)
     end = behind_the_client(lab)
     lab.start_backends()
-    daemon = serve(lab, attach)
+    daemon = serve(lab, attach, forward=forward)
     for number, vip in enumerate((VIP4, VIP6), 1):
         s = plain.connect(end, vip, 443)
         assert plain.download(s, BULK)
@@ -75,10 +77,11 @@ def test_narrow_way_to_the_client(make_lab, attach, offloads):
 
 @hooks
 @offloaded
-def test_narrow_way_to_the_backend(make_lab, attach, offloads):
+@modes
+def test_narrow_way_to_the_backend(make_lab, attach, offloads, forward):
     """What the client sends does not fit before the backend: the client hears it as if from the VIP."""
     lab = make_lab(offloads=offloads)
-    daemon = serve(lab, attach, behind_the_pool(lab))
+    daemon = serve(lab, attach, behind_the_pool(lab), forward=forward)
     for number, vip in enumerate((VIP4, VIP6), 1):
         s = plain.connect(lab.client, vip, 443)
         assert plain.upload(s, BULK)

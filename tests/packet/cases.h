@@ -64,7 +64,7 @@ struct case_list {
 };
 
 extern const struct case_list tcp_cases, udp_cases, wire_cases, way_cases, rare_cases, road_cases,
-	cut_cases, error_cases, retry_cases, snat_cases;
+	cut_cases, error_cases, retry_cases, snat_cases, relay_cases;
 
 #define STEPS(array) (array), sizeof(array) / sizeof((array)[0])
 #define CASES(array)                                                                               \

@@ -249,6 +249,9 @@ static int other(struct pass *x)
 	__u8 *data = x->f->bytes, *end = data + x->f->len;
 	int partial = x->hook == HOOK_XDP && is_partial(data, end, &j->p);
 
+	if (x->error)
+		return write_error_addr(data, end, &j->p, &j->quote, &j->out.other_addr,
+					j->out.action == ACT_TO_BACKEND);
 	if (partial && is_generic(j->p.ifindex))
 		partial = !is_whole_too(data, end, check_offset(&j->p), native_sum(x));
 	return write_addr(data, end, &j->p, &j->out.other_addr, j->out.action == ACT_TO_BACKEND,

@@ -460,7 +460,7 @@ int main(int argc, char **argv)
 {
 	const struct case_list *lists[] = {&tcp_cases,   &udp_cases,  &wire_cases, &way_cases,
 					   &road_cases,  &rare_cases, &cut_cases,  &error_cases,
-					   &retry_cases, &snat_cases};
+					   &retry_cases, &snat_cases, &relay_cases};
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	struct engine *engines = engines_open();
