@@ -208,6 +208,14 @@ ZDD_INLINE int tc_send(struct __sk_buff *skb, struct zdd_job *j, int quoted, int
 
 /* oneway_tc.h */
 int tc_one_way(struct __sk_buff *skb, struct zdd_job *j);
+int tc_too_big(struct __sk_buff *skb, struct zdd_job *j);
+
+ZDD_INLINE int tc_send_one_way(struct __sk_buff *skb, struct zdd_job *j)
+{
+	int code = tc_one_way(skb, j);
+
+	return j->out.verdict == ZDD_V_TOO_BIG ? tc_too_big(skb, j) : code;
+}
 
 /* Does the device or the stack still complete this frame's checksum? Without the cast, what a helper
  * does with the field tells: it adds to a sum that is not complete, and subtracts from one that is. */
@@ -282,7 +290,7 @@ ZDD_INLINE int tc_apply(struct __sk_buff *skb, struct zdd_job *j, int egress)
 	if (o->action == ACT_DROP)
 		code = TC_ACT_SHOT;
 	else if (unlikely(zdd_one_way(o->forward)))
-		code = tc_one_way(skb, j);
+		code = tc_send_one_way(skb, j);
 	else if (unlikely(o->action >= ACT_SYN))
 		code = tc_send_own(skb, j, egress);
 	else if (o->action != ACT_PASS)

@@ -142,6 +142,14 @@ ZDD_INLINE int xdp_send(struct xdp_md *ctx, struct zdd_job *j, int quoted)
 
 /* oneway_xdp.h */
 int xdp_one_way(struct xdp_md *ctx, struct zdd_job *j);
+int xdp_too_big(struct xdp_md *ctx, struct zdd_job *j);
+
+ZDD_INLINE int xdp_send_one_way(struct xdp_md *ctx, struct zdd_job *j)
+{
+	int code = xdp_one_way(ctx, j);
+
+	return j->out.verdict == ZDD_V_TOO_BIG ? xdp_too_big(ctx, j) : code;
+}
 
 enum { ETH_MOST = ETH_HEADER + VLAN_TAGS_MAX * VLAN_TAG };
 
@@ -195,7 +203,7 @@ ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 	if (o->action == ACT_DROP)
 		code = XDP_DROP;
 	else if (unlikely(zdd_one_way(o->forward)))
-		code = xdp_one_way(ctx, j);
+		code = xdp_send_one_way(ctx, j);
 	else if (unlikely(o->action >= ACT_SYN))
 		code = xdp_send_own(ctx, j);
 	else if (o->action != ACT_PASS)

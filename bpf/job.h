@@ -78,9 +78,10 @@ struct zdd_job {
 	__u32 replayed;             /* zdd_replay: where the SYN came in once */
 	struct zdd_syn syn;         /* the packet's own, when it is a client's SYN: read_syn */
 	struct zdd_packet quote;    /* of an ICMP error, its offsets from the quote's begin */
-	struct zdd_asker asker;     /* scratch of retry.h */
+	struct zdd_asker asker;     /* scratch of open.h and retry.h */
 	struct zdd_choice choice;   /* of open.h and retry.h */
 	struct zdd_segment segment; /* of ACT_SYN, ACT_RESET */
+	__u16 mtu; /* of a packet that is TOO_BIG: the largest one of its client's that fits */
 };
 
 ZDD_INLINE void job_start(struct zdd_job *j)

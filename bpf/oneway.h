@@ -16,10 +16,10 @@ ZDD_INLINE int one_way_leads(const struct zdd_out *o, const struct zdd_hop *h,
 	return o->forward == ZDD_FORWARD_DSR ? !(h->flags & ZDD_H_GATEWAY) : h->source;
 }
 
-/* Fills t and mtu, the largest packet of a client that fits. unit: bytes of the packet, or of each
- * that a super-packet will be cut into. Returns why it cannot go, ZDD_VERDICT_COUNT: it can. */
-ZDD_INLINE enum zdd_verdict one_way_check(const struct zdd_job *j, const struct zdd_route *r,
-					  __u32 unit, struct zdd_tunnel *t, __u16 *mtu)
+/* Fills t and j->mtu. unit: bytes of the packet, or of each that a super-packet will be cut into.
+ * Returns why it cannot go, ZDD_VERDICT_COUNT: it can. */
+ZDD_INLINE enum zdd_verdict one_way_check(struct zdd_job *j, const struct zdd_route *r, __u32 unit,
+					  struct zdd_tunnel *t)
 {
 	const struct zdd_hop *h = AT(hops, j->out.hop);
 	const struct zdd_addr *source = h ? AT(sources, h->source) : 0;
@@ -29,7 +29,7 @@ ZDD_INLINE enum zdd_verdict one_way_check(const struct zdd_job *j, const struct 
 	tunnel_of(j, source, t);
 	if (t->size && j->p.ttl <= 1)
 		return ZDD_V_TTL;
-	*mtu = h->mtu - t->size;
+	j->mtu = h->mtu - t->size;
 	return h->mtu && unit + t->size > h->mtu ? ZDD_V_TOO_BIG : ZDD_VERDICT_COUNT;
 }
 

@@ -55,8 +55,8 @@ ZDD_INLINE __u64 tc_quoted(struct __sk_buff *skb, const struct zdd_packet *p)
 	       (__u16) ~((be16_at *)at)->v;
 }
 
-/* Tells the client that its packet is too big, with the packet itself. */
-ZDD_RARE int tc_too_big(struct __sk_buff *skb, struct zdd_job *j, __u32 mtu)
+/* Tells the client that its packet is TOO_BIG, with the packet itself. */
+ZDD_RARE int tc_too_big(struct __sk_buff *skb, struct zdd_job *j)
 {
 	__u8 *data = (__u8 *)(long)skb->data, *end = (__u8 *)(long)skb->data_end, *h;
 	struct zdd_route r = {};
@@ -78,9 +78,8 @@ ZDD_RARE int tc_too_big(struct __sk_buff *skb, struct zdd_job *j, __u32 mtu)
 	h = tc_grow(skb, answer_size(&j->p), j->p.v6, 0);
 	if (!h)
 		return tc_drop(&j->out, ZDD_V_NO_ROOM);
-	write_too_big(h, &j->p, mtu, quoted);
+	write_too_big(h, &j->p, j->mtu, quoted);
 	write_macs(h - ETH_HEADER, r.dmac, r.smac);
-	j->out.verdict = ZDD_V_TOO_BIG;
 	return bpf_redirect(r.ifindex, 0);
 }
 
@@ -137,19 +136,17 @@ ZDD_INLINE int tc_neigh(const struct zdd_job *j, const struct zdd_route *r)
 	return bpf_redirect_neigh(r->ifindex, &next, sizeof(next), 0);
 }
 
+/* What is TOO_BIG is left to the caller, for the stack's sake. */
 ZDD_RARE int tc_one_way(struct __sk_buff *skb, struct zdd_job *j)
 {
 	struct zdd_route r = {};
 	enum zdd_verdict fault;
 	struct zdd_tunnel t;
-	__u16 mtu = 0;
 
 	if (!j)
 		return TC_ACT_SHOT;
 	route_to_backend(&j->out, 0, &r);
-	fault = one_way_check(j, &r, tc_unit(skb, &j->p), &t, &mtu);
-	if (fault == ZDD_V_TOO_BIG)
-		return tc_too_big(skb, j, mtu);
+	fault = one_way_check(j, &r, tc_unit(skb, &j->p), &t);
 	if (fault != ZDD_VERDICT_COUNT)
 		return tc_drop(&j->out, fault);
 	if (t.size && tc_wrap(skb, &j->p, &t, r.vlan))

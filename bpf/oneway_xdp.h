@@ -6,8 +6,8 @@
 #include "apply_xdp.h"
 #include "oneway.h"
 
-/* Tells the client that its packet is too big, with the packet itself. */
-ZDD_RARE int xdp_too_big(struct xdp_md *ctx, struct zdd_job *j, __u32 mtu)
+/* Tells the client that its packet is TOO_BIG, with the packet itself. */
+ZDD_RARE int xdp_too_big(struct xdp_md *ctx, struct zdd_job *j)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 	struct zdd_route r = {};
@@ -27,9 +27,8 @@ ZDD_RARE int xdp_too_big(struct xdp_md *ctx, struct zdd_job *j, __u32 mtu)
 	at = ETH_HEADER + (r.vlan ? VLAN_TAG : 0);
 	if (data + at + TUNNEL_MAX > end)
 		return xdp_drop(&j->out, ZDD_V_NO_ROOM);
-	write_too_big(data + at, &j->p, mtu,
+	write_too_big(data + at, &j->p, j->mtu,
 		      sum_quoted(data + at + answer_size(&j->p), end, j->p.v6));
-	j->out.verdict = ZDD_V_TOO_BIG;
 	return bpf_redirect(r.ifindex, 0);
 }
 
@@ -65,21 +64,19 @@ ZDD_INLINE int xdp_make_whole(struct xdp_md *ctx, const struct zdd_packet *p)
 	return xdp_complete(ctx, p);
 }
 
+/* What is TOO_BIG is left to the caller, for the stack's sake. */
 ZDD_RARE int xdp_one_way(struct xdp_md *ctx, struct zdd_job *j)
 {
 	struct zdd_route r = {};
 	enum zdd_verdict fault;
 	struct zdd_tunnel t;
-	__u16 mtu = 0;
 
 	if (!j)
 		return XDP_DROP;
 	route_to_backend(&j->out, 1, &r);
 	if (!r.native)
 		r.exit = EXIT_STACK;
-	fault = one_way_check(j, &r, packet_length(&j->p), &t, &mtu);
-	if (fault == ZDD_V_TOO_BIG)
-		return xdp_too_big(ctx, j, mtu);
+	fault = one_way_check(j, &r, packet_length(&j->p), &t);
 	if (fault != ZDD_VERDICT_COUNT)
 		return xdp_drop(&j->out, fault);
 	if (xdp_make_whole(ctx, &j->p))

@@ -133,7 +133,7 @@ static enum ran_code send_on(struct pass *x)
 
 /* ---- modes dsr, ipip, gue ---- */
 
-static enum ran_code too_big(struct pass *x, __u16 mtu)
+static enum ran_code too_big(struct pass *x)
 {
 	const struct zdd_packet *p = &x->j->p;
 	struct zdd_route r = {};
@@ -144,7 +144,7 @@ static enum ran_code too_big(struct pass *x, __u16 mtu)
 	route_back(p, data, &r);
 	x->f->len = p->l3 + quote_length(p);
 	ethernet(x, &r, answer_size(p), p->v6);
-	write_too_big(data + p->l3, p, mtu,
+	write_too_big(data + p->l3, p, x->j->mtu,
 		      sum_quoted(data + p->l3 + answer_size(p), data + x->f->len, p->v6));
 	x->j->out.verdict = ZDD_V_TOO_BIG;
 	return RAN_SENT;
@@ -186,14 +186,13 @@ static enum ran_code one_way(struct pass *x)
 	struct zdd_route r = {};
 	enum zdd_verdict fault;
 	struct zdd_tunnel t;
-	__u16 mtu = 0;
 
 	find_route(x, &r);
 	if (x->hook == HOOK_XDP && !r.native)
 		r.exit = EXIT_STACK;
-	fault = one_way_check(x->j, &r, packet_length(&x->j->p), &t, &mtu);
+	fault = one_way_check(x->j, &r, packet_length(&x->j->p), &t);
 	if (fault == ZDD_V_TOO_BIG)
-		return too_big(x, mtu);
+		return too_big(x);
 	if (fault != ZDD_VERDICT_COUNT)
 		return refuse(x, fault);
 	if (make_whole(x) || (t.size && wrap(x, &r, &t)))
