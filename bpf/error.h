@@ -18,6 +18,7 @@ ZDD_INLINE void quoted_key(struct zdd_job *j, struct zdd_key *key)
 	key->port = reply ? q->dport : q->sport;
 	key->listener = j->listener;
 	key->peer = reply ? 0 : &q->dst;
+	OPAQUE(key->peer); /* see half_place */
 	key->peer_port = q->dport;
 	key->hash = zdd_flow_hash(key->client, key->port, q->proto, j->seed);
 }

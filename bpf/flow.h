@@ -35,6 +35,12 @@ ZDD_INLINE struct zdd_region region_udp(void)
 				   geometry.udp_buckets};
 }
 
+/* Of the settled flows of this protocol. */
+ZDD_INLINE struct zdd_region region_of(__u8 proto)
+{
+	return proto == PROTO_UDP ? region_udp() : region_tcp();
+}
+
 ZDD_INLINE __u32 flow_bucket(struct zdd_region r, __u64 hash, int second)
 {
 	return r.first + zdd_flow_bucket(hash, second, r.n);
@@ -49,6 +55,21 @@ struct zdd_key {
 	__be16 peer_port;
 	__u16 listener; /* a client's packet */
 };
+
+ZDD_INLINE struct zdd_key client_key(const struct zdd_job *j)
+{
+	return (struct zdd_key){
+		.hash = j->hash, .client = &j->p.src, .port = j->p.sport, .listener = j->listener};
+}
+
+ZDD_INLINE struct zdd_key backend_key(const struct zdd_job *j)
+{
+	return (struct zdd_key){.hash = j->hash,
+				.client = &j->p.dst,
+				.port = j->p.dport,
+				.peer = &j->p.src,
+				.peer_port = j->p.sport};
+}
 
 /* A record as read whole. */
 struct zdd_hit {
@@ -112,9 +133,7 @@ ZDD_INLINE __u32 zero_bit(__u32 x)
 {
 	__u64 wide = x;
 
-#ifdef __bpf__
-	__asm__ __volatile__("" : "+r"(wide));
-#endif
+	OPAQUE(wide);
 	return (wide - 1) >> 63;
 }
 
@@ -163,6 +182,31 @@ ZDD_INLINE void flow_find(struct zdd_region r, const struct zdd_key *k, struct z
 	hit->flow = 0;
 	if (!flow_find_in(flow_bucket(r, k->hash, 0), k, hit))
 		flow_find_in(flow_bucket(r, k->hash, 1), k, hit);
+}
+
+/* The packet's half-open flow. By itself: most packets have none. NO_PLACE: none. */
+ZDD_RARE __u32 half_place(const struct zdd_job *j, __u32 of_client)
+{
+	struct zdd_key key;
+	struct zdd_hit hit;
+
+	if (!j)
+		return NO_PLACE;
+	key = of_client ? client_key(j) : backend_key(j);
+	/* Else clang 14 asks for of_client where the peer is asked for, and the verifier of 6.1 does
+	 * not know that the two go together. */
+	OPAQUE(key.peer);
+	flow_find(region_half(), &key, &hit);
+	return hit.flow ? hit.place : NO_PLACE;
+}
+
+/* key: client_key or backend_key. */
+ZDD_INLINE void find_half(const struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
+{
+	__u32 place = half_place(j, !key->peer);
+
+	if (place == NO_PLACE || !flow_read(place, key, hit))
+		hit->flow = 0;
 }
 
 ZDD_INLINE __u64 meta_touched(__u64 meta, __u16 bits, __u32 now)

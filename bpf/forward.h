@@ -34,18 +34,15 @@ ZDD_INLINE struct zdd_view half_view_of(const struct zdd_hit *hit)
  * itself has this connection. */
 ZDD_RARE int forward_stray(struct zdd_job *j, __u32 reset, __u32 of_host)
 {
-	struct zdd_choice *c;
-
 	if (!j || end_before(j))
 		return 0;
-	c = &j->choice;
 	if (of_host)
 		end_pass(&j->out, ZDD_V_HOST_SOCKET);
 	else if (reset)
 		end_drop(&j->out, ZDD_V_STRAY_RST);
 	else if (forward_remembered(j))
 		return 0;
-	else if (choose_for(j, c))
+	else if (choose_new(j))
 		end_drop(&j->out, ZDD_V_NO_BACKEND);
 	else
 		forward_stateless(j, ZDD_V_STRAY_FORWARDED);
@@ -60,12 +57,12 @@ ZDD_INLINE void forward_new(struct zdd_job *j, __u32 known)
 }
 
 ZDD_INLINE void forward_step(void *ctx, struct zdd_job *j, enum zdd_step step,
-			     const struct zdd_hit *est, const struct zdd_hit *half)
+			     const struct zdd_hit *est, const struct zdd_hit *half, __u32 known)
 {
 	if (step == STEP_FLOW && est->flow)
 		forward_flow(j, est, ZDD_V_FORWARDED);
 	else if (step == STEP_OPEN)
-		forward_new(j, est->flow || half->flow);
+		forward_new(j, known);
 	else if (step == STEP_STRAY || step == STEP_STRAY_RST)
 		forward_stray(j, step == STEP_STRAY_RST, host_socket(ctx, &j->p));
 	else if (step == STEP_HALF && j->p.tcp_flags & TCP_SYN && retry_silent(j, half->place))
@@ -74,19 +71,17 @@ ZDD_INLINE void forward_step(void *ctx, struct zdd_job *j, enum zdd_step step,
 		forward_flow(j, half, ZDD_V_FORWARDED);
 }
 
-ZDD_INLINE void forward_tcp(void *ctx, struct zdd_job *j)
+ZDD_INLINE void forward_tcp(void *ctx, struct zdd_job *j, const struct zdd_key *key,
+			    const struct zdd_hit *est)
 {
-	struct zdd_hit est, half = {};
-	struct zdd_view est_view, half_view;
-	struct zdd_key key;
+	struct zdd_view est_view = view_of(est), half_view;
+	struct zdd_hit half = {};
 
-	key = client_key(j);
-	flow_find(region_tcp(), &key, &est);
-	est_view = view_of(&est);
-	if (!est.flow || est_view.state & ZDD_F_CHALLENGED || j->p.tcp_flags & TCP_SYN)
-		flow_find(region_half(), &key, &half);
+	if (!est->flow || est_view.state & ZDD_F_CHALLENGED || j->p.tcp_flags & TCP_SYN)
+		find_half(j, key, &half);
 	half_view = half_view_of(&half);
-	forward_step(ctx, j, decide_tcp(&j->p, &est_view, &half_view), &est, &half);
+	forward_step(ctx, j, decide_tcp(&j->p, &est_view, &half_view), est, &half,
+		     est_view.found | half_view.found);
 }
 
 /* A UDP flow leaves a backend that is gone (removed, down), and only then. */
@@ -117,23 +112,30 @@ ZDD_INLINE int is_over(const struct zdd_hit *hit, __u32 now)
 	       end_idle(hit->place, ZDD_META_EPOCH(hit->meta), now);
 }
 
-ZDD_INLINE void forward_udp(struct zdd_job *j)
+ZDD_INLINE void forward_udp(struct zdd_job *j, struct zdd_hit *hit)
 {
-	struct zdd_hit hit;
-	struct zdd_key key;
-
-	key = client_key(j);
-	flow_find(region_udp(), &key, &hit);
-	if (hit.flow && is_over(&hit, j->now))
-		hit.flow = 0;
-	if (hit.flow && !must_move(&hit))
-		return forward_flow(j, &hit, ZDD_V_FORWARDED);
-	if (hit.flow) {
-		end_alias_of(j, &hit);
-		flow_free(&hit);
+	if (hit->flow && is_over(hit, j->now))
+		hit->flow = 0;
+	if (hit->flow && !must_move(hit))
+		return forward_flow(j, hit, ZDD_V_FORWARDED);
+	if (hit->flow) {
+		end_alias_of(j, hit);
+		flow_free(hit);
 		count_note(ZDD_N_UDP_MOVED);
 	}
 	open_flow(j, 0);
+}
+
+ZDD_INLINE void forward(void *ctx, struct zdd_job *j)
+{
+	struct zdd_key key = client_key(j);
+	struct zdd_hit hit = {};
+
+	flow_find(region_of(j->p.proto), &key, &hit);
+	if (j->p.proto == PROTO_TCP)
+		forward_tcp(ctx, j, &key, &hit);
+	else
+		forward_udp(j, &hit);
 }
 
 #endif

@@ -66,9 +66,10 @@ ZDD_INLINE int local_assign(struct bpf_sk_lookup *ctx, __u16 backend)
 ZDD_INLINE int local_choose(struct bpf_sk_lookup *ctx, struct zdd_job *j)
 {
 	struct zdd_choice c;
+	struct zdd_asker a;
 	__u16 backend;
 
-	if (choose_for(j, &c))
+	if (choose_for(j, &a, &c))
 		return -1;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < 4; i++) {

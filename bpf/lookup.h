@@ -30,10 +30,7 @@ ZDD_INLINE void look(void *ctx, struct zdd_job *j)
 	j->hash = zdd_flow_hash(&j->p.src, j->p.sport, j->p.proto, j->seed);
 	j->listener = to->listener;
 	j->service = to->service;
-	if (j->p.proto == PROTO_TCP)
-		forward_tcp(ctx, j);
-	else
-		forward_udp(j);
+	forward(ctx, j);
 }
 
 /* Reads the plan, once. Returns 0 when that is all: j->out is set. */

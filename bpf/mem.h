@@ -37,6 +37,13 @@
 #define ZDD_RARE static __attribute__((noinline, unused))
 #endif
 
+/* From here on the compiler knows nothing of x. */
+#ifdef __bpf__
+#define OPAQUE(x) __asm__ __volatile__("" : "+r"(x))
+#else
+#define OPAQUE(x) (void)(x)
+#endif
+
 /* x86 keeps loads in order and stores in order; elsewhere an atomic with fetch is the only full
  * barrier that BPF of this age has. */
 #if defined(__TARGET_ARCH_x86) || defined(__x86_64__)

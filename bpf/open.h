@@ -112,12 +112,6 @@ ZDD_RARE int forward_place(struct zdd_job *j, __u32 place, __u32 verdict)
 	return 0;
 }
 
-ZDD_INLINE struct zdd_key client_key(const struct zdd_job *j)
-{
-	return (struct zdd_key){
-		.hash = j->hash, .client = &j->p.src, .port = j->p.sport, .listener = j->listener};
-}
-
 ZDD_INLINE void survey_start(const struct zdd_job *j, struct zdd_survey *s)
 {
 	s->hash = j->hash;
@@ -140,19 +134,24 @@ ZDD_INLINE void asker_of(const struct zdd_packet *p, struct zdd_asker *a)
 	a->v6 = p->v6;
 }
 
-ZDD_INLINE int choose_for(struct zdd_job *j, struct zdd_choice *c)
+ZDD_INLINE int choose_for(const struct zdd_job *j, struct zdd_asker *a, struct zdd_choice *c)
 {
 	__u32 slot = ZDD_WORD_SLOT(j->word);
 	const struct zdd_service *s;
-	struct zdd_asker a;
 
 	if (j->service == ZDD_NONE)
 		return -1;
 	s = AT(services, slot * geometry.services + j->service);
 	if (!s)
 		return -1;
-	asker_of(&j->p, &a);
-	return choose(slot, s, &a, c);
+	asker_of(&j->p, a);
+	return choose(slot, s, a, c);
+}
+
+/* Into j->choice. By itself, for the stack's sake. */
+ZDD_RARE int choose_new(struct zdd_job *j)
+{
+	return j ? choose_for(j, &j->asker, &j->choice) : -1;
 }
 
 /* Forwards by the table and keeps no flow, only enough for the replies; what needs another source
@@ -352,7 +351,7 @@ ZDD_RARE int open_flow(struct zdd_job *j, __u32 known)
 		return 0;
 	c = &j->choice;
 	key = client_key(j);
-	if (choose_for(j, c)) {
+	if (choose_new(j)) {
 		end_drop(&j->out, ZDD_V_NO_BACKEND);
 		return 0;
 	}

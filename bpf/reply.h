@@ -181,14 +181,17 @@ ZDD_INLINE void reply_unknown(struct zdd_job *j)
 
 ZDD_INLINE void reply(struct zdd_job *j)
 {
-	struct zdd_key key = {.hash = j->hash,
-			      .client = &j->p.dst,
-			      .port = j->p.dport,
-			      .peer = &j->p.src,
-			      .peer_port = j->p.sport};
+	struct zdd_key key = backend_key(j);
 	struct zdd_hit hit;
+	int tcp = j->p.proto == PROTO_TCP, syn = tcp && j->p.tcp_flags & TCP_SYN;
 
-	find_reply(j, &key, &hit);
+	hit.flow = 0;
+	if (syn)
+		find_half(j, &key, &hit);
+	if (!hit.flow)
+		flow_find(region_of(j->p.proto), &key, &hit);
+	if (!hit.flow && tcp && !syn)
+		find_half(j, &key, &hit);
 	if (hit.flow)
 		reply_found(j, &hit);
 	else

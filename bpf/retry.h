@@ -242,11 +242,7 @@ ZDD_RARE int retry_refused(struct zdd_job *j, __u32 place)
 
 	if (!j)
 		return 0;
-	key = (struct zdd_key){.hash = j->hash,
-			       .client = &j->p.dst,
-			       .port = j->p.dport,
-			       .peer = &j->p.src,
-			       .peer_port = j->p.sport};
+	key = backend_key(j);
 	if (flow_lock(key.hash)) {
 		did = refused_locked(j, &key, place);
 		flow_unlock(key.hash);
