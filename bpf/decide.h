@@ -138,6 +138,14 @@ ZDD_INLINE int refuses_syn(const struct zdd_packet *p, __u16 state, __u32 isn, _
 	       (p->ack == isn + 1 || p->ack == client_seq);
 }
 
+/* A backend's RST on a connection that it has answered, sent nothing on, and that its client has not
+ * begun to end. */
+ZDD_INLINE int resets_early(__u16 state)
+{
+	return (state & (ZDD_F_SYNACK | ZDD_F_SERVED | ZDD_F_FIN_C | ZDD_F_FIN_S | ZDD_F_RST)) ==
+	       ZDD_F_SYNACK;
+}
+
 /* A client's repeated SYN may go elsewhere when nothing at all came back since `sent`, for a while:
  * a backend in TIME_WAIT says something (a challenge ACK), and the client repeats at once (TRAPS 6).
  * What came with data may have been worked on. */

@@ -19,6 +19,26 @@ ZDD_INLINE void end_client(struct zdd_job *j, enum zdd_verdict verdict, __u16 li
 	o->port = l->port;
 }
 
+/* What a connection on which its backend has sent no data yet tells about it. Returns state bits. */
+ZDD_INLINE __u16 tell_young(const struct zdd_packet *p, const struct zdd_hit *hit, __u16 bits)
+{
+	__u16 state = ZDD_META_STATE(hit->meta), backend = hit->owner.backend;
+
+	if (bits & ZDD_F_SYNACK) {
+		if (!(state & ZDD_F_SYNACK))
+			COUNT_SIGNAL(backend, answered);
+	} else if (bits & ZDD_F_RST) {
+		if (refuses_syn(p, state, hit->flow->isn, hit->flow->client_seq))
+			COUNT_SIGNAL(backend, refused);
+		else if (resets_early(state))
+			COUNT_SIGNAL(backend, reset_early);
+	} else if (p->payload) {
+		COUNT_SIGNAL(backend, served);
+		return ZDD_F_SERVED;
+	}
+	return 0;
+}
+
 ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 {
 	struct zdd_flow *f = hit->flow;
@@ -31,6 +51,8 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 	}
 	if (j->p.proto == PROTO_TCP) {
 		bits = tcp_events(&j->p, 0, f->server_seq);
+		if (unlikely(!(state & ZDD_F_SERVED)))
+			bits |= tell_young(&j->p, hit, bits);
 		if (bits & ZDD_F_SYNACK)
 			f->server_seq = seq_after(&j->p);
 		else
@@ -110,13 +132,10 @@ ZDD_INLINE int reply_half(struct zdd_job *j, const struct zdd_hit *hit)
 	const struct zdd_flow *f = hit->flow;
 	__u16 state = ZDD_META_STATE(hit->meta);
 
-	if (refuses_syn(&j->p, state, f->isn, f->client_seq)) {
-		COUNT_SIGNAL(hit->owner.backend, refused);
-		return retry_refused(j, hit->place);
-	}
-	if (!(state & ZDD_F_SYNACK) && tcp_events(&j->p, 0, f->server_seq) & ZDD_F_SYNACK)
-		COUNT_SIGNAL(hit->owner.backend, answered);
-	return 0;
+	if (!refuses_syn(&j->p, state, f->isn, f->client_seq) || !retry_refused(j, hit->place))
+		return 0;
+	COUNT_SIGNAL(hit->owner.backend, refused);
+	return 1;
 }
 
 ZDD_INLINE void reply_found(struct zdd_job *j, const struct zdd_hit *hit)

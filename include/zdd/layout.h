@@ -272,6 +272,7 @@ enum zdd_flow_state {
 	ZDD_F_CUT =
 		512, /* the daemon ends it with resets: nothing passes, acks tell exact numbers */
 	ZDD_F_HEARD = 1024,  /* half-open: the backend has sent something since it got the SYN */
+	ZDD_F_SERVED = 2048, /* the backend has sent data */
 	ZDD_F_WRITING = 256, /* between two flows: being written or freed by the one who has it */
 };
 
@@ -478,7 +479,8 @@ struct zdd_signal_row {
 	__u64 unreachable; /* ICMP in answer to a SYN */
 	__u64 reset_early; /* RST before any data */
 	__u64 taken;       /* SYNs that were taken from it and sent elsewhere */
-	__u64 spare[2];
+	__u64 served;      /* flows that it sent data on */
+	__u64 spare;
 };
 
 /* How many more SYNs a pool may cause to be made again: so many as it got new flows, and a few.

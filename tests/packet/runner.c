@@ -232,6 +232,23 @@ static bool check_verdict(struct run *r, const struct step *s, const struct ran 
 	return true;
 }
 
+static bool check_signals(struct run *r, const struct step *s, const struct zdd_signal_row *before)
+{
+	static const char *const names[] = {"answered",    "refused", "silent", "unreachable",
+					    "reset_early", "taken",   "served"};
+	struct zdd_signal_row now = site_signals(&r->site);
+	const uint64_t *old = (const uint64_t *)before, *new = (const uint64_t *)&now;
+	char got[128] = "";
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		for (uint64_t n = new[i] - old[i]; n; n--)
+			snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s",
+				 got[0] ? " " : "", names[i]);
+	if (s->signals && strcmp(got, s->signals))
+		return FAIL(r, "signals '%s', not '%s'", got, s->signals);
+	return true;
+}
+
 static enum ran_code code_of(const struct step *s)
 {
 	if (s->told)
@@ -359,6 +376,7 @@ static void make_partial_looking(struct spec *in)
 
 static bool run_frame(struct run *r, const struct step *s, uint16_t keep)
 {
+	struct zdd_signal_row signals = site_signals(&r->site);
 	struct spec about, spec = incoming(r, s, &about);
 	struct frame in;
 	struct ran ran = {.code = RAN_PASSED};
@@ -375,7 +393,7 @@ static bool run_frame(struct run *r, const struct step *s, uint16_t keep)
 		return true;
 	if (err)
 		return FAIL(r, "BPF_PROG_TEST_RUN: %s", strerror(-err));
-	return check_ran(r, s, &spec, &ran);
+	return check_ran(r, s, &spec, &ran) && check_signals(r, s, &signals);
 }
 
 static bool run_step(struct run *r, const struct step *s)
@@ -458,9 +476,9 @@ static void say_skipped(const struct engine *engines)
 
 int main(int argc, char **argv)
 {
-	const struct case_list *lists[] = {&tcp_cases,   &udp_cases,  &wire_cases, &way_cases,
-					   &road_cases,  &rare_cases, &cut_cases,  &error_cases,
-					   &retry_cases, &snat_cases, &relay_cases};
+	const struct case_list *lists[] = {&tcp_cases,   &udp_cases,  &wire_cases,  &way_cases,
+					   &road_cases,  &rare_cases, &cut_cases,   &error_cases,
+					   &retry_cases, &snat_cases, &relay_cases, &passive_cases};
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	struct engine *engines = engines_open();

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "flows.h"
+#include "rows.h"
 #include "site.h"
 
 /* clang-format off */
@@ -161,6 +162,19 @@ void site_down(struct site *s, const struct end *end)
 	must(b, "no such backend", NULL);
 	b->health.state = HEALTH_DOWN;
 	publish(s);
+}
+
+struct zdd_signal_row site_signals(const struct site *s)
+{
+	struct zdd_signal_row sum = {0};
+
+	for (uint32_t i = 0; i < engine_geometry.backends; i++) {
+		const struct zdd_signal_row row = rows_signals(s->memory, i);
+
+		for (size_t k = 0; k < sizeof(row) / sizeof(uint64_t); k++)
+			((uint64_t *)&sum)[k] += ((const uint64_t *)&row)[k];
+	}
+	return sum;
 }
 
 struct zdd_backend *site_backend(const struct site *s, const struct end *end)

@@ -27,6 +27,9 @@ void site_apply(struct site *, const char *text);
 /* The backend of this address is down from now on, by a new plan. */
 void site_down(struct site *, const struct end *backend);
 
+/* Of all backends. */
+struct zdd_signal_row site_signals(const struct site *);
+
 struct zdd_backend *site_backend(const struct site *, const struct end *backend); /* or NULL */
 struct zdd_hop *site_hop(const struct site *, const struct end *backend);
 /* Flows seem to have been silent for so many more seconds. */

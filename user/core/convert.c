@@ -159,6 +159,8 @@ static void copy_rows(const struct zdd_memory *from, const struct zdd_memory *to
 		to->pool_rows[row * g->pools + i] = rows_pool(from, i);
 	for (uint32_t i = 0; i < g->backends; i++)
 		to->backend_rows[row * g->backends + i] = rows_backend(from, i);
+	for (uint32_t i = 0; i < g->backends && from->signals; i++)
+		to->signals[row * g->backends + i] = rows_signals(from, i);
 }
 
 static void copy_counts(const struct zdd_memory *from, const struct zdd_memory *to)

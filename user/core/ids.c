@@ -84,9 +84,11 @@ static void write_backend(const struct zdd_memory *m, uint32_t i, const struct i
 {
 	uint16_t incarnation = (uint16_t)(m->backends[i].incarnation + 1);
 
-	for (uint32_t cpu = 0; cpu < m->geometry->cpus; cpu++)
+	for (uint32_t cpu = 0; cpu < m->geometry->cpus; cpu++) {
 		memset(&m->backend_rows[cpu * m->geometry->backends + i], 0,
 		       sizeof(*m->backend_rows));
+		memset(&m->signals[cpu * m->geometry->backends + i], 0, sizeof(*m->signals));
+	}
 	m->backends[i] = (struct zdd_backend){.addr = key->addr,
 					      .port = key->port,
 					      .pool = key->pool,

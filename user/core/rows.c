@@ -54,6 +54,16 @@ struct zdd_backend_row rows_backend(const struct zdd_memory *m, uint32_t backend
 	return sum;
 }
 
+struct zdd_signal_row rows_signals(const struct zdd_memory *m, uint32_t backend)
+{
+	struct zdd_signal_row sum = {0};
+
+	for (uint32_t cpu = 0; backend < m->geometry->backends && cpu < m->geometry->cpus; cpu++)
+		add_words((uint64_t *)&sum, &m->signals[cpu * m->geometry->backends + backend],
+			  sizeof(sum));
+	return sum;
+}
+
 struct zdd_count_row rows_counts(const struct zdd_memory *m)
 {
 	struct zdd_count_row sum = {0};
