@@ -304,9 +304,12 @@ enum { TC_QUOTE = 256 }; /* bytes of an ICMP error that must lie in one piece */
 /* Where skb->csum covers a later fragment no checksum within makes up for its addresses. */
 ZDD_INLINE void tc_fragment_sum(struct __sk_buff *skb, const struct zdd_job *j)
 {
-	const struct zdd_addr *old = j->out.action == ACT_TO_CLIENT ? &j->p.src : &j->p.dst;
+	int client = j->out.action == ACT_TO_CLIENT;
+	__u64 change = csum_change_addr(client ? &j->p.src : &j->p.dst, &j->out.addr);
 
-	bpf_csum_update(skb, csum_fold(csum_change_addr(old, &j->out.addr)));
+	if (j->out.both)
+		change += csum_change_addr(client ? &j->p.dst : &j->p.src, &j->out.other_addr);
+	bpf_csum_update(skb, csum_fold(change));
 }
 
 /* An ICMP error, or a later fragment. Sets j->out. */

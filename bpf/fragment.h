@@ -52,10 +52,6 @@ ZDD_RARE int fragment_put(struct zdd_job *j)
 
 	if (!j || (j->out.action != ACT_TO_BACKEND && j->out.action != ACT_TO_CLIENT))
 		return 0;
-	if (zdd_one_way(j->out.forward)) {
-		end_drop(&j->out, ZDD_V_FRAGMENT);
-		return 0;
-	}
 	who = fragment_who(j);
 	set = fragment_set(who);
 	if (!set)
@@ -65,7 +61,11 @@ ZDD_RARE int fragment_put(struct zdd_job *j)
 	if (was == FRAGMENT_BUSY || __sync_val_compare_and_swap(&f->who, was, FRAGMENT_BUSY) != was)
 		return 0;
 	f->addr = j->out.addr;
+	f->other_addr = j->out.other_addr;
+	f->both = j->out.both;
+	f->forward = j->out.forward;
 	f->action = j->out.action;
+	f->hash = j->hash >> 32;
 	f->hop = j->out.hop;
 	f->link = j->out.link;
 	f->vlan = j->out.vlan;
@@ -89,15 +89,19 @@ ZDD_INLINE void look_fragment(struct zdd_job *j)
 	f = fragment_place(set, who, j->now);
 	if (ONCE(f->who) != who || !fragment_lives(f, j))
 		return (void)end_before(j);
-	ORDER(&f->scratch);
+	ORDER(&f->hash);
+	j->hash = (__u64)f->hash << 32;
 	o->addr = f->addr;
+	o->other_addr = f->other_addr;
+	o->both = f->both;
+	o->forward = f->forward;
 	o->hop = f->hop;
 	o->link = f->link;
 	o->vlan = f->vlan;
 	__builtin_memcpy(o->mac, f->mac, 6);
 	o->action = f->action;
 	o->verdict = ZDD_V_FRAGMENT_FORWARDED;
-	ORDER(&f->scratch);
+	ORDER(&f->hash);
 	if (ONCE(f->who) != who)
 		end_pass(o, ZDD_V_FRAGMENT_PASS);
 }

@@ -57,7 +57,7 @@ struct zdd_packet {
 	__u8 tcp_flags;
 	__u8 ttl;
 	__u8 bad_length; /* lengths that contradict each other or the frame */
-	__u8 first_fragment;
+	__u8 first_fragment, later_fragment;
 	__u16 vlan;     /* outermost TCI in the frame, 0: none */
 	__u16 l3, l4;   /* offsets from data */
 	__u16 tags;     /* bytes of VLAN tags in the frame */
@@ -187,6 +187,7 @@ ZDD_INLINE enum zdd_parsed parse_v4(const __u8 *data, const __u8 *end, struct zd
 	fragment = get16(h + 6);
 	if (fragment & 0x3fff)
 		p->fragment = get16(h + 4);
+	p->later_fragment = !!(fragment & 0x1fff);
 	if (fragment & 0x1fff)
 		return PARSED_FRAGMENT;
 	p->first_fragment = !!(fragment & 0x2000);
@@ -230,8 +231,12 @@ ZDD_INLINE enum zdd_parsed parse_v6(const __u8 *data, const __u8 *end, struct zd
 			return PARSED_NOT_L4;
 		if (next == PROTO_FRAGMENT) {
 			p->fragment = get32(x + 4);
-			if (get16(x + 2) & 0xfff8)
+			if (get16(x + 2) & 0xfff8) {
+				p->later_fragment = 1;
+				p->l4 = at + 8;
+				*l4_room = total < used + 8 ? 0 : total - used - 8;
 				return PARSED_FRAGMENT;
+			}
 			p->first_fragment |= x[3] & 1;
 		} else {
 			size += x[1] * 8;
@@ -322,9 +327,9 @@ ZDD_INLINE enum zdd_parsed parse_l3(const __u8 *data, const __u8 *end, __u16 typ
 	enum zdd_parsed parsed = parse_ports(data, end, type, p, &room);
 	const __u8 *h = data + bounded(p->l4);
 
+	p->segment = room;
 	if (parsed != PARSED_L4)
 		return parsed;
-	p->segment = room;
 	if (h + 4 > end)
 		return PARSED_NOT_L4;
 	if (p->proto == PROTO_TCP)
@@ -336,7 +341,7 @@ ZDD_INLINE enum zdd_parsed parse_l3(const __u8 *data, const __u8 *end, __u16 typ
 
 ZDD_INLINE int has_ports(const struct zdd_packet *p)
 {
-	return p->proto == PROTO_TCP || p->proto == PROTO_UDP;
+	return (p->proto == PROTO_TCP || p->proto == PROTO_UDP) && !p->later_fragment;
 }
 
 /* A whole Ethernet frame. */

@@ -171,13 +171,13 @@ ZDD_INLINE __u16 outer_check(const __u8 *h, const __u8 *end, const struct zdd_pa
 	return check ? check : 0xffff;
 }
 
-/* The field of the packet inside: what it holds, partial or whole; 0 when UDP has none, and for ICMP,
- * whose sums are others. */
+/* The field of the packet inside: what it holds, partial or whole; 0 when UDP has none, and for ICMP
+ * and fragments, whose sums are others. */
 ZDD_INLINE __u16 inner_check(__u8 *data, const __u8 *end, const struct zdd_packet *p)
 {
 	__u8 *at = data + bounded(check_offset(p));
 
-	if (at + 2 > end || !has_ports(p))
+	if (at + 2 > end || !has_ports(p) || p->first_fragment)
 		return 0;
 	return p->proto == PROTO_TCP ? 0xffff : ((be16_at *)at)->v;
 }

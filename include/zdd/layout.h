@@ -427,13 +427,15 @@ struct zdd_memo_set {
 /* What became of the first fragment of a datagram: the later ones follow it (bpf/fragment.h). */
 struct zdd_fragment {
 	__u64 who; /* zdd_fragment_hash; 0: empty, 1: being written */
-	struct zdd_addr addr;
+	struct zdd_addr addr, other_addr;
 	__u32 seen; /* jiffies */
+	__u32 hash; /* of the flow, its high half: tunnels give it a port */
 	__u16 hop, link, vlan;
 	__u8 mac[6];
-	__u8 action; /* enum zdd_action */
-	__u8 spare[3];
-	__u32 scratch; /* for barriers */
+	__u8 action;  /* enum zdd_action */
+	__u8 forward; /* enum zdd_forward */
+	__u8 both;    /* other_addr counts */
+	__u8 spare;
 };
 
 struct zdd_fragment_set {
@@ -563,7 +565,7 @@ ZDD_SIZED(zdd_syn, 64);
 ZDD_SIZED(zdd_pressure, 64);
 ZDD_SIZED(zdd_hold, 16);
 ZDD_SIZED(zdd_held, 168);
-ZDD_SIZED(zdd_fragment, 48);
+ZDD_SIZED(zdd_fragment, 64);
 ZDD_SIZED(zdd_count_row, 512);
 ZDD_SIZED(zdd_pool_row, 64);
 ZDD_SIZED(zdd_backend_row, 64);

@@ -39,7 +39,6 @@
 	V(REVERSE_TAKEN, reverse_taken, DROP, 0, "client port in use at every backend tried, dropped") \
 	V(MALFORMED, malformed, DROP, 0, "for a listener, with lengths that cannot be, dropped")       \
 	V(FRAGMENT_FORWARDED, fragment_forwarded, SEND, 1, "a later fragment, followed its first one")  \
-	V(FRAGMENT, fragment, DROP, 0, "first fragment, in a mode that takes none yet, dropped")    \
 	V(TTL, ttl_exceeded, DROP, 0, "TTL or hop limit ran out at this node, dropped")                \
 	V(NO_ROOM, no_room, DROP, 0, "the frame could not be grown or written, dropped")               \
 	V(NO_WAY, no_way, DROP, 0, "dsr, ipip, gue: no direct way to the backend is known, dropped")   \

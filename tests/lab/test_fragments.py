@@ -11,11 +11,12 @@ ROUNDS = 50
 
 @pytest.mark.parametrize("shape", [{}, {"offloads": False}], ids=["offloads", "plain"])
 @pytest.mark.parametrize("attach", ["tc", "xdp"])
-def test_large_datagrams(make_lab, attach, shape):
+@pytest.mark.parametrize("forward", ["nat", "snat"])
+def test_large_datagrams(make_lab, attach, shape, forward):
     """The later fragments follow the first one; answers come back from the VIP."""
     lab = make_lab(pools={"blue": 1}, **shape)
     backend = lab.backend("blue0")
-    daemon = lab.daemon(lab.config(attach, {"web": lab.service(health={"type": "none"})}))
+    daemon = lab.daemon(lab.config(attach, {"web": lab.service(health={"type": "none"}, forward=forward)}))
     for vip, host in ((VIP4, backend.v4), (VIP6, backend.v6)):
         server = plain.udp(backend.netns, host, backend.port)
         client = plain.udp(lab.client, "::" if ":" in vip else "0.0.0.0")

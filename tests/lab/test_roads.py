@@ -265,37 +265,69 @@ def test_path_mtu_discovery_without_clamp(make_lab, road, attach):
         assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == segment(road)
 
 
-@pytest.fixture(scope="module")
-def jumbo(make_shared_lab):
-    """One backend; every wire takes 9200 bytes."""
+def one_backend(make_shared_lab, mtu, mtu_of_client):
+    """What a client sends fits the tunnel."""
     lab = make_shared_lab(pools={"blue": 1})
     netns = lab.backends()[0].netns
     give_address(netns)
     direct_wire(lab, netns, 1)
     Decap(lab, netns)("attach", "eth0", "eth1")
-    for side, device in ((lab.client, "eth0"), (lab.client, "d1"), (netns, "eth0"), (netns, "eth1"),
-                         (lab.node, "cl"), (lab.node, "b1")):
-        side.ip(f"link set {device} mtu 9200")
+    for side, device in ((netns, "eth0"), (lab.node, "b1")):
+        side.ip(f"link set {device} mtu {mtu}")
+    for side, device in ((lab.client, "eth0"), (lab.client, "d1"), (netns, "eth1"), (lab.node, "cl")):
+        side.ip(f"link set {device} mtu {mtu_of_client}")
     lab.backends()[0].port = PORT
     return lab
 
 
-@roads
-def test_datagram_of_9000_bytes(jumbo, road):
-    web = jumbo.service([f"{vip(road.clients)}/udp"], health={"type": "none"}, forward=road.mode,
-                        pools={"blue": jumbo.backends()[0].endpoints([road.by])})
-    daemon = jumbo.daemon(jumbo.config("tc", {"web": web}), name=f"zddd-{road}")
-    server = plain.udp(jumbo.backends()[0].netns, road.vip, PORT)
-    client = plain.udp(jumbo.client, CLIENT4 if road.clients == 4 else CLIENT6)
-    for _ in range(3):
+@pytest.fixture(scope="module")
+def jumbo(make_shared_lab):
+    return one_backend(make_shared_lab, 9200, 9200)
+
+
+@pytest.fixture(scope="module")
+def roomy(make_shared_lab):
+    return one_backend(make_shared_lab, 1600, MTU)
+
+
+@contextlib.contextmanager
+def udp_only(lab, road, attach):
+    web = lab.service([f"{vip(road.clients)}/udp"], health={"type": "none"}, forward=road.mode,
+                      pools={"blue": lab.backends()[0].endpoints([road.by])})
+    daemon = lab.daemon(lab.config(attach, {"web": web}), name=f"zddd-{road}-{attach}")
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+        daemon.remove()
+
+
+def datagrams(lab, road, times):
+    server = plain.udp(lab.backends()[0].netns, road.vip, PORT)
+    client = plain.udp(lab.client, CLIENT4 if road.clients == 4 else CLIENT6)
+    for _ in range(times):
         client.sendto(plain.pattern(9000), (road.vip, PORT))
         data, who = server.recvfrom(10000)
         assert data == plain.pattern(9000) and who[:2] == client.getsockname()[:2]
         server.sendto(data[::-1], who)
         data, who = client.recvfrom(10000)
         assert data == plain.pattern(9000)[::-1] and who[:2] == (road.vip, PORT)
-    daemon.stop()
-    daemon.remove()
+
+
+@roads
+def test_datagram_of_9000_bytes(jumbo, road):
+    with udp_only(jumbo, road, "tc"):
+        datagrams(jumbo, road, 3)
+
+
+@hooks
+@roads
+def test_datagram_in_fragments(roomy, road, attach):
+    """Each goes into a packet of its own; the backend puts them together."""
+    with udp_only(roomy, road, attach) as daemon:
+        datagrams(roomy, road, 20)
+        assert daemon.counters()["fragment_forwarded"]["count"] >= 20 * 6
+        assert daemon.surprises() == {}
 
 
 # ---- what the topology does not allow

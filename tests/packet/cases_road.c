@@ -282,7 +282,44 @@ static const struct step nothing_to_quote[] = {
 	{C6, .to = IPIP6, BIG6(1232), "too_big", .told = 280},
 };
 
+/* ---- fragments: inside a tunnel they stay what they are */
+
+#define FRAGMENTS(way, client, listener, b, first, later)                                          \
+	{.from = client,                                                                           \
+	 .to = listener,                                                                           \
+	 .as = {.proto = UDP, .data = 64, .fragment = first},                                      \
+	 .verdict = "new",                                                                         \
+	 .backend = b,                                                                             \
+	 .road = way},                                                                             \
+	{                                                                                          \
+		.from = client, .to = listener,                                                    \
+		.as = {.proto = UDP, .data = 77, .fragment = later, .vlan = {7}},                  \
+		.verdict = "fragment_forwarded", .backend = b, .road = way                         \
+	}
+#define FRAGMENTS4(way, v4, b) FRAGMENTS(way, CLIENT, v4, b, 0x2000, 0x2008)
+#define FRAGMENTS6(way, v6, b) FRAGMENTS(way, CLIENT6, v6, b, 0x0001, 0x0100)
+
+static const struct step fragments[] = {
+	FRAGMENTS4(ROAD_DSR, DSR, DSR_B),
+	FRAGMENTS6(ROAD_DSR, DSR6, DSR6_B),
+	FRAGMENTS4(ROAD_IPIP, IPIP, IPIP_B),
+	FRAGMENTS6(ROAD_IPIP, IPIP6, IPIP_B),
+	FRAGMENTS4(ROAD_IPIP, IPIP_BY6, IPIP_BY6_B),
+	{C4, .to = IPIP, .as = {.proto = UDP, .fragment = 9, .ttl = 1}, "ttl_exceeded"},
+	{C4, .to = IPIP, .as = {.proto = UDP, .data = 1481, .fragment = 9}, "too_big_untold",
+	 .before = usual_mtu},
+	{C6, .to = IPIP6, .as = {.proto = UDP, .data = 1433, .fragment = 0x101}, "too_big",
+	 .told = 1480},
+};
+static const struct step gue_fragments[] = {FRAGMENTS4(ROAD_GUE, GUE, GUE_B)};
+static const struct step gue_fragments6[] = {FRAGMENTS6(ROAD_GUE, GUE6_BY6, GUE_BY6_B)};
+static const struct step gue_fragments46[] = {FRAGMENTS4(ROAD_GUE, GUE_BY6, GUE_BY6_B)};
+
 static const struct packet_case cases[] = {
+	{"road: fragments", STEPS(fragments)},
+	{"road: fragments, gue", STEPS(gue_fragments)},
+	{"road: fragments, gue, 6 in 6", STEPS(gue_fragments6)},
+	{"road: fragments, gue, 4 in 6", STEPS(gue_fragments46)},
 	{"road: dsr", STEPS(dsr)},
 	{"road: dsr, UDP", STEPS(dsr_udp)},
 	{"road: ipip in IPv4", STEPS(in_v4)},

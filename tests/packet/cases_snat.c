@@ -52,6 +52,22 @@ static const struct step udp[] = {
 	{BACK, U(.data = 40), "reply", .zero_sum = true},
 };
 
+static const struct step fragments[] = {
+	{TO, U(.data = 64, .fragment = 0x2000), "new", FAR_B, SEEN},
+	{TO, U(.data = 64, .fragment = 0x2008), "fragment_forwarded", FAR_B, SEEN},
+	{TO, U(.data = 63, .fragment = 0x0010), "fragment_forwarded", FAR_B, SEEN},
+	{BACK, U(.data = 64, .fragment = 0x2000), "reply"},
+	{BACK, U(.data = 64, .fragment = 0x0008), "fragment_forwarded"},
+};
+
+static const struct step fragments_v6[] = {
+	{TO6, U(.data = 64), "new", FAR6_B, SEEN6},
+	{TO6, U(.data = 64, .fragment = 0x0001), "forwarded", FAR6_B, SEEN6},
+	{TO6, U(.data = 61, .fragment = 0x0100), "fragment_forwarded", FAR6_B, SEEN6},
+	{BACK6, U(.data = 64, .fragment = 0x0001), "reply"},
+	{BACK6, U(.data = 64, .fragment = 0x0101), "fragment_forwarded"},
+};
+
 static const struct step udp_v6[] = {
 	{TO6, U(.data = 40), "new", FAR6_B, SEEN6},
 	{BACK6, U(.data = 1000), "reply"},
@@ -244,6 +260,8 @@ static const struct packet_case cases[] = {
 	{"snat: TCP, v6", STEPS(tcp_v6)},
 	{"snat: UDP", STEPS(udp)},
 	{"snat: UDP, v6", STEPS(udp_v6)},
+	{"snat: fragments", STEPS(fragments)},
+	{"snat: fragments, v6", STEPS(fragments_v6)},
 	{"snat: the host's own connections", STEPS(host)},
 	{"snat: packets without a flow", STEPS(stray)},
 	{"snat: tables full", STEPS(full)},

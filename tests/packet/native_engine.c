@@ -155,7 +155,7 @@ static int make_whole(struct pass *x)
 	const struct zdd_packet *p = &x->j->p;
 	__u8 *data = x->f->bytes, *end = data + x->f->len;
 
-	if (x->hook != HOOK_XDP || !is_partial(data, end, p))
+	if (x->hook != HOOK_XDP || !has_ports(p) || !is_partial(data, end, p))
 		return 0;
 	count_note(ZDD_N_CSUM_COMPLETED);
 	return write_whole(data, end, check_offset(p), native_sum(x));

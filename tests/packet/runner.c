@@ -288,7 +288,8 @@ static bool put_in_tunnel(struct run *r, const struct step *s, const struct spec
 	struct outer o = {.src = end_of(v6 ? NODE_SOURCE6 : NODE_SOURCE).addr,
 			  .dst = to.addr,
 			  .gue = s->road == ROAD_GUE,
-			  .no_check = in->proto == UDP && in->check == CHECK_NONE};
+			  .no_check = in->proto == UDP &&
+				      (in->check == CHECK_NONE || (in->fragment & ~0x4000))};
 	size_t at = (got->bytes[12] == 0x81 ? 18 : 14) + (v6 ? 40 : 20);
 
 	if (o.gue) {
