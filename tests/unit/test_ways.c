@@ -40,6 +40,13 @@ TEST(asked_for_is_kept_and_said)
 	CHECK_STR(w[3].why, "asked for");
 }
 
+TEST(old_kernels_lose_frames_to_some_drivers)
+{
+	CHECK(ways_driver_sends("virtio_net") && ways_driver_sends("mlx5_core"));
+	CHECK(!ways_driver_sends("ixgbevf") && !ways_driver_sends("nicvf"));
+	CHECK(!ways_driver_sends("") && !ways_driver_sends(NULL));
+}
+
 TEST(who_takes_no_redirects_is_found_out_later)
 {
 	struct way w[] = {way("eth0", "", ATTACH_AUTO), way("eth1", "", ATTACH_AUTO),

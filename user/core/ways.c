@@ -74,3 +74,15 @@ void ways_choose(struct way *list, size_t n)
 		if (list[i].xdp && !list[i].generic)
 			choose_together(&list[i], hindrance->name, tc);
 }
+
+/* Drivers that have native XDP and no ndo_xdp_xmit in Linux 6.1: a redirect to their devices is
+ * dropped without a word. Kernels that tell (6.3) deny it to the same. */
+bool ways_driver_sends(const char *driver)
+{
+	static const char *const silent[] = {"ixgbevf", "mlx4_en", "netdevsim", "nfp", "nicvf"};
+
+	for (size_t i = 0; driver && i < sizeof(silent) / sizeof(*silent); i++)
+		if (!strcmp(driver, silent[i]))
+			return false;
+	return driver && driver[0];
+}

@@ -27,4 +27,8 @@ struct way {
 /* Sets xdp and why of all. why is left alone where XDP has failed. */
 void ways_choose(struct way *, size_t n);
 
+/* May frames of XDP leave through a device of this driver (NULL, "": it names none), when the kernel
+ * does not tell? */
+bool ways_driver_sends(const char *driver);
+
 #endif

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which devices take XDP redirects: the "netdev" family of generic netlink (Linux 6.3;
  * Documentation/netlink/specs/netdev.yaml). Older kernels do not tell: there only plain devices are
- * trusted, the others get their frames through the stack. */
+ * trusted, by their drivers, and the others get their frames through the stack. */
+#include <linux/ethtool.h>
 #include <linux/genetlink.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "net_int.h"
+#include "ways.h"
 
 enum {
 	NETDEV_CMD_DEV_GET = 1,
@@ -91,10 +97,28 @@ static bool ask_kernel(struct links *links)
 	return told;
 }
 
+static bool driver_sends(int fd, const char name[16])
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq ask = {.ifr_data = (char *)&info};
+
+	memcpy(ask.ifr_name, name, sizeof(ask.ifr_name));
+	return !ioctl(fd, SIOCETHTOOL, &ask) && ways_driver_sends(info.driver);
+}
+
+static void ask_drivers(struct links *links)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	for (size_t i = 0; i < links->n; i++)
+		links->list[i].takes_redirects =
+			!links->list[i].kind[0] && driver_sends(fd, links->list[i].name);
+	if (fd >= 0)
+		close(fd);
+}
+
 void net_read_features(struct links *links)
 {
-	if (ask_kernel(links))
-		return;
-	for (size_t i = 0; i < links->n; i++)
-		links->list[i].takes_redirects = !links->list[i].kind[0];
+	if (!ask_kernel(links))
+		ask_drivers(links);
 }
