@@ -327,10 +327,13 @@ ZDD_INLINE __u64 flow_expired(__u32 place, __u32 now)
 	return age > zdd_flow_idle(ZDD_META_STATE(meta), l->idle, geometry.hz) ? meta : 0;
 }
 
-/* The backend sees this client and port, or the alias that is asked for. */
+/* The backend sees this client and port, or the alias that is asked for. A record that another CPU
+ * is ending takes nothing: what lasts is not written without the lock. */
 ZDD_INLINE int is_seen(const struct zdd_flow *f)
 {
-	return !f->source || ZDD_META_STATE(f->meta) & ZDD_F_ALIAS;
+	__u16 state = ZDD_META_STATE(ONCE(f->meta));
+
+	return !(state & ZDD_F_WRITING) && (!f->source || state & ZDD_F_ALIAS);
 }
 
 /* A record with the key's tag: the key's own, or this client and port under another listener. */

@@ -148,6 +148,33 @@ TEST(late_writers_are_kept_out_by_the_epoch)
 	node_end();
 }
 
+static unsigned backend_of(const struct client *c)
+{
+	struct zdd_out o = from_client(c, 0, 0, 0);
+
+	return backend_in(&o);
+}
+
+/* A flow that another CPU is just ending keeps its client from no backend. */
+TEST(what_ends_takes_no_port)
+{
+	struct client c = client_n(10, PROTO_UDP);
+	struct zdd_key key;
+	struct zdd_hit ends;
+	unsigned backend;
+
+	node_make(4, 2);
+	key = key_of(&c);
+	backend = backend_of(&c);
+	flow_find(region_udp(), &key, &ends);
+	CHECK(ends.flow && flow_seize(ends.flow, ends.meta));
+	CHECK_INT(backend_of(&c), backend);
+	CHECK_INT(records(REGION_UDP, &c, c.port, NULL), 2);
+	flow_abandon(ends.place);
+	CHECK_INT(records(REGION_UDP, &c, c.port, NULL), 1);
+	node_end();
+}
+
 /* Both directions at once: the slower one's bits arrive too. */
 TEST(state_bits_survive_a_lost_swap)
 {

@@ -11,6 +11,8 @@
 
 #include "flow_node.h"
 
+#include "flows.h"
+
 enum {
 	THREADS = 4,
 	ROUNDS = 4000,
@@ -169,19 +171,12 @@ static void mix_step(__u64 dice)
 static void expire(__u32 place)
 {
 	__u32 *tag = &node.flow_tags[place / ZDD_FLOW_WAYS].tag[place % ZDD_FLOW_WAYS];
-	__u32 was = __atomic_load_n(tag, __ATOMIC_ACQUIRE), none = ZDD_TAG_FREE, mine = was;
-	__u64 meta = __atomic_load_n(&node.flow_recs[place].meta, __ATOMIC_ACQUIRE);
+	__u64 meta = 0;
 
-	if (was < ZDD_TAG_FIRST || !flow_expired(place, (__u32)NOW()))
-		return;
-	if (!__atomic_compare_exchange_n(tag, &was, ZDD_TAG_FREE, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_SEQ_CST))
-		return;
-	if (__atomic_load_n(&node.flow_recs[place].meta, __ATOMIC_SEQ_CST) == meta)
+	if (__atomic_load_n(tag, __ATOMIC_ACQUIRE) >= ZDD_TAG_FIRST)
+		meta = flow_expired(place, (__u32)NOW());
+	if (meta && flow_end(&node, place, meta))
 		COUNT(expired);
-	else
-		__atomic_compare_exchange_n(tag, &none, mine, false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_SEQ_CST);
 }
 
 static void walk(void)
