@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The roads on which packets are not rewritten: dsr, ipip, gue. The backends have the listener's
-address and answer the client directly, by a wire that the node does not see.
+"""Every road: nat and snat, where answers come back through the node, and dsr, ipip and gue, where
+packets are not rewritten: the backends have the listener's address and answer the client directly,
+by a wire that the node does not see.
 
     client eth0 --- cl  node  b1 --- eth0 blue     every pool in a namespace of its own,
            d1 ------------------------ eth1        its default route over eth1
@@ -32,9 +33,14 @@ class Road:
     clients: int  # the clients' family
 
     @property
+    def both_ways(self):
+        """Answers come back through the node."""
+        return self.mode in ("nat", "snat")
+
+    @property
     def header(self):
         """Bytes in front of a packet."""
-        if self.mode == "dsr":
+        if self.mode not in ("ipip", "gue"):
             return 0
         return (20 if self.by == 4 else 40) + (8 if self.mode == "gue" else 0)
 
@@ -43,13 +49,16 @@ class Road:
         return VIP4 if self.clients == 4 else VIP6
 
     def __str__(self):
-        return f"{self.mode}-{self.clients}in{self.by}" if self.mode != "dsr" else f"dsr-{self.by}"
+        return f"{self.mode}-{self.clients}in{self.by}" if self.header else f"{self.mode}-{self.by}"
 
 
+NAT = [Road(mode, family, family) for mode in ("nat", "snat") for family in (4, 6)]
 DSR = [Road("dsr", 4, 4), Road("dsr", 6, 6)]
 TUNNELS = [Road(mode, by, clients) for mode in ("ipip", "gue") for by in (4, 6) for clients in (4, 6)]
-ROADS = DSR + TUNNELS
+ONE_WAY = DSR + TUNNELS
+ROADS = NAT + ONE_WAY
 roads = pytest.mark.parametrize("road", ROADS, ids=str)
+one_way = pytest.mark.parametrize("road", ONE_WAY, ids=str)
 hooks = pytest.mark.parametrize("attach", ["tc", "xdp"])
 
 
@@ -97,8 +106,17 @@ class Decap:
         return {p[0]: int(p[1]) for p in lines}
 
 
-def build(make_lab, **shape):
+def build_both_ways(make_lab, **shape):
     """blue0, extra0 and green0, each on a host of its own, servers running."""
+    lab = make_lab(pools={"blue": 1, "extra": 1, "green": 1}, **shape)
+    for b in lab.backends():
+        b.pool = "blue" if b.pool == "extra" else b.pool
+    lab.start_backends()
+    return lab
+
+
+def build(make_lab, **shape):
+    """The same, with the listener's address and another way to the client."""
     lab = make_lab(pools={"blue": 1, "extra": 1, "green": 1}, **shape)
     for number, b in enumerate(lab.backends(), 1):
         b.port = PORT
@@ -143,13 +161,16 @@ def forget_sizes(lab):
 
 
 @pytest.fixture(scope="module")
-def shared(make_shared_lab):
-    return build(make_shared_lab)
+def lab_for(make_shared_lab):
+    """The lab of a road, built when it is first asked for."""
+    made = {}
 
-
-@pytest.fixture(scope="module")
-def shared_plain(make_shared_lab):
-    return build(make_shared_lab, offloads=False)
+    def get(road, **shape):
+        key = (road.both_ways, *shape.items())
+        if key not in made:
+            made[key] = (build_both_ways if road.both_ways else build)(make_shared_lab, **shape)
+        return made[key]
+    return get
 
 
 def bulk(lab, road, size):
@@ -161,10 +182,11 @@ def bulk(lab, road, size):
 def flips(lab, road, daemon, times):
     timeline = Timeline(daemon)
     target = vip(road.clients)
-    new = lab.load("new", target, flows=10, log=True)
-    udp = lab.load("udp", target, flows=5)
-    idle = lab.load("idle", target, flows=50, interval=50)
-    keep = lab.load("udpkeep", target, flows=20)
+    hidden = int(road.mode == "snat")
+    new = lab.load("new", target, flows=10, log=True, hidden=hidden)
+    udp = lab.load("udp", target, flows=5, hidden=hidden)
+    idle = lab.load("idle", target, flows=50, interval=50, hidden=hidden)
+    keep = lab.load("udpkeep", target, flows=20, hidden=hidden)
     idle.wait_answered(50)
     keep.wait_answered(20)
     for _ in range(times):
@@ -177,7 +199,7 @@ def flips(lab, road, daemon, times):
     drain(lab, road, daemon, new)
     results = new.stop(), udp.stop(), idle.stop(), keep.stop()
     for result in results:
-        assert_clean(result, 50)
+        assert_clean(result, 50, rewritten_ok=hidden)
     assert results[2]["open"] == 50 and pools_of(results[2]) == {"blue": 50}
     assert results[3]["open"] == 20
     assert timeline.strays(new.rows()) == []
@@ -233,8 +255,9 @@ def sizes(lab, road, daemon):
 
 @hooks
 @roads
-def test_road(shared, full, road, attach):
+def test_road(lab_for, full, road, attach):
     """Transfers with checksums, what does not fit, flips and a drain under load that nobody notices."""
+    shared = lab_for(road)
     with running(shared, road, attach) as daemon:
         if road in TUNNELS:
             sizes(shared, road, daemon)
@@ -244,11 +267,12 @@ def test_road(shared, full, road, attach):
         assert set(daemon.surprises()) <= {"stray_forwarded"}, daemon.surprises()
 
 
-@pytest.mark.parametrize("road,attach", [(r, "tc") for r in ROADS] + [(r, "xdp") for r in (ROADS[0], ROADS[-1])],
+@pytest.mark.parametrize("road,attach", [(r, "tc") for r in ROADS] + [(r, "xdp") for r in (*NAT, ROADS[-1])],
                          ids=str)
-def test_bulk_without_offloads(shared_plain, full, road, attach):
-    with running(shared_plain, road, attach):
-        bulk(shared_plain, road, 1024 * MIB if full else 16 * MIB)
+def test_bulk_without_offloads(lab_for, full, road, attach):
+    lab = lab_for(road, offloads=False)
+    with running(lab, road, attach):
+        bulk(lab, road, 1024 * MIB if full else 16 * MIB)
 
 
 @hooks
@@ -314,14 +338,14 @@ def datagrams(lab, road, times):
         assert data == plain.pattern(9000)[::-1] and who[:2] == (road.vip, PORT)
 
 
-@roads
+@one_way
 def test_datagram_of_9000_bytes(jumbo, road):
     with udp_only(jumbo, road, "tc"):
         datagrams(jumbo, road, 3)
 
 
 @hooks
-@roads
+@one_way
 def test_datagram_in_fragments(roomy, road, attach):
     """Each goes into a packet of its own; the backend puts them together."""
     with udp_only(roomy, road, attach) as daemon:
