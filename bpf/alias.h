@@ -52,12 +52,12 @@ ZDD_INLINE __u32 snat_source(const struct zdd_job *j, const struct zdd_backend *
 
 /* What a new flow's backend must see: an index in `sources`, SOURCE_LISTED or SOURCE_UNKNOWN; 0:
  * the client. A backend on this host answers through it, whoever asks. */
-ZDD_INLINE __u32 source_for(const struct zdd_job *j, __u32 backend)
+ZDD_RARE __u32 source_for(const struct zdd_job *j, __u32 backend)
 {
 	const struct zdd_backend *b = AT(backends, backend);
 	const struct zdd_hop *h = b ? AT(hops, b->hop) : 0;
 
-	if (!h || h->flags & ZDD_H_LOCAL)
+	if (!j || !h || h->flags & ZDD_H_LOCAL)
 		return 0;
 	if (b->forward == ZDD_FORWARD_SNAT)
 		return snat_source(j, b, h);

@@ -50,8 +50,8 @@ ZDD_INLINE int tc_write(struct __sk_buff *skb, const struct zdd_packet *p,
 }
 
 /* Kernels without the cast (before 6.2): the helpers know ip_summed. */
-static __attribute__((noinline)) int
-tc_check_helped(struct __sk_buff *skb, const struct zdd_packet *p, const struct zdd_rewrite *r)
+ZDD_INLINE int tc_check_helped(struct __sk_buff *skb, const struct zdd_packet *p,
+			       const struct zdd_rewrite *r)
 {
 	__u32 at = check_offset(p), mangled = p->proto == PROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 	const struct zdd_addr *old = r->source ? &p->src : &p->dst;
@@ -67,15 +67,20 @@ tc_check_helped(struct __sk_buff *skb, const struct zdd_packet *p, const struct 
 }
 
 /* The field is set by helpers and then left alone: written back after write_rewrite changed it. */
-ZDD_INLINE int tc_write_helped(struct __sk_buff *skb, const struct zdd_packet *p,
-			       const struct zdd_rewrite *r)
+ZDD_RARE int tc_write_helped(struct __sk_buff *skb, const struct zdd_job *j, __u32 decrement)
 {
+	const struct zdd_packet *p;
+	struct zdd_rewrite r;
 	__be16 check;
 
-	if (tc_check_helped(skb, p, r) ||
+	if (!j)
+		return -1;
+	p = &j->p;
+	r = rewrite_of(&j->out, decrement);
+	if (tc_check_helped(skb, p, &r) ||
 	    bpf_skb_load_bytes(skb, check_offset(p), &check, sizeof(check)))
 		return -1;
-	if (write_rewrite((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, p, r, CSUM_WHOLE))
+	if (write_rewrite((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, p, &r, CSUM_WHOLE))
 		return -1;
 	return bpf_skb_store_bytes(skb, check_offset(p), &check, sizeof(check), 0);
 }
@@ -114,34 +119,35 @@ ZDD_RARE int tc_other(struct __sk_buff *skb, struct zdd_job *j, __u32 quoted)
 	return 0;
 }
 
-/* quote: of an ICMP error, NULL: no such packet. Where skb->csum covers an error it does so before
+/* quoted: an ICMP error, or a later fragment. Where skb->csum covers an error it does so before
  * and after: all that is changed is made up for by a checksum within. */
-ZDD_INLINE int tc_rewrite(struct __sk_buff *skb, const struct zdd_packet *p,
-			  const struct zdd_packet *quote, const struct zdd_out *o, int decrement)
+ZDD_INLINE int tc_rewrite(struct __sk_buff *skb, const struct zdd_job *j, int quoted, int decrement)
 {
-	struct zdd_rewrite r = {.addr = &o->addr,
-				.port = o->port,
-				.other = o->other,
-				.source = o->action == ACT_TO_CLIENT,
-				.decrement = decrement};
+	struct zdd_rewrite r = rewrite_of(&j->out, decrement);
 
-	if (quote)
-		return write_error((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, p, quote,
-				   &r);
-	return has_cast ? tc_write(skb, p, &r) : tc_write_helped(skb, p, &r);
+	if (quoted)
+		return write_error((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p,
+				   &j->quote, &r);
+	return has_cast ? tc_write(skb, &j->p, &r) : tc_write_helped(skb, j, decrement);
 }
 
-/* The outer tag lives beside the packet in tc, a second one in the frame. All go. */
+/* n tags go, one comes unless it is 0. */
+ZDD_RARE int tc_retag(struct __sk_buff *skb, __u32 n, __u32 vlan)
+{
+	for (__u32 i = 0; i <= VLAN_TAGS_MAX && i < n; i++)
+		if (bpf_skb_vlan_pop(skb))
+			return -1;
+	return vlan ? bpf_skb_vlan_push(skb, __builtin_bswap16(TYPE_8021Q), vlan) : 0;
+}
+
+/* The outer tag lives beside the packet in tc, a second one in the frame. */
 ZDD_INLINE int tc_tag(struct __sk_buff *skb, __u16 tags, __u16 vlan)
 {
 	int n = tags / VLAN_TAG + !!skb->vlan_present;
 
 	if (n == !!vlan && (!n || (skb->vlan_present && skb->vlan_tci == vlan)))
 		return 0;
-	for (int i = 0; i <= VLAN_TAGS_MAX && i < n; i++)
-		if (bpf_skb_vlan_pop(skb))
-			return -1;
-	return vlan ? bpf_skb_vlan_push(skb, __builtin_bswap16(TYPE_8021Q), vlan) : 0;
+	return tc_retag(skb, n, vlan);
 }
 
 ZDD_INLINE int tc_ethernet(struct __sk_buff *skb, const struct zdd_packet *p,
@@ -196,12 +202,12 @@ ZDD_INLINE int tc_send(struct __sk_buff *skb, struct zdd_job *j, int quoted, int
 	else if (o->action == ACT_TO_BACKEND)
 		route_to_backend(o, 0, &r);
 	else
-		route_to_client(skb, p, o, skb->ifindex, &r);
+		route_to_client(skb, p, o, &r);
 	if (r.exit == EXIT_LOST)
 		return tc_drop(o, ZDD_V_NO_LINK);
 	if (r.exit != EXIT_STACK && p->ttl <= 1)
 		return tc_drop(o, ZDD_V_TTL);
-	if (tc_rewrite(skb, p, quoted ? &j->quote : 0, o, r.exit != EXIT_STACK))
+	if (tc_rewrite(skb, j, quoted, r.exit != EXIT_STACK))
 		return tc_drop(o, ZDD_V_NO_ROOM);
 	return egress ? TC_ACT_UNSPEC : tc_leave(skb, p, o, &r);
 }
@@ -261,12 +267,15 @@ ZDD_INLINE int tc_into_self(struct __sk_buff *skb, const struct zdd_packet *p, s
 	return bpf_redirect(p->ifindex, BPF_F_INGRESS);
 }
 
-ZDD_INLINE int tc_send_own(struct __sk_buff *skb, struct zdd_job *j, int egress)
+ZDD_RARE int tc_send_own(struct __sk_buff *skb, struct zdd_job *j, __u32 egress)
 {
-	struct zdd_out *o = &j->out;
 	struct zdd_route r = {};
+	struct zdd_out *o;
 	int code;
 
+	if (!j)
+		return TC_ACT_SHOT;
+	o = &j->out;
 	route_own(&j->p, o, 0, &r);
 	if (r.exit == EXIT_LOST)
 		return tc_drop(o, ZDD_V_NO_LINK);

@@ -57,11 +57,7 @@ ZDD_RARE int xdp_other(struct xdp_md *ctx, struct zdd_job *j, __u32 quoted)
 ZDD_INLINE int xdp_rewrite(struct xdp_md *ctx, const struct zdd_packet *p,
 			   const struct zdd_packet *quote, const struct zdd_out *o, int decrement)
 {
-	struct zdd_rewrite r = {.addr = &o->addr,
-				.port = o->port,
-				.other = o->other,
-				.source = o->action == ACT_TO_CLIENT,
-				.decrement = decrement};
+	struct zdd_rewrite r = rewrite_of(o, decrement);
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 	int partial, left;
 
@@ -117,7 +113,7 @@ ZDD_INLINE int xdp_send(struct xdp_md *ctx, struct zdd_job *j, int quoted)
 	if (o->action == ACT_TO_BACKEND)
 		route_to_backend(o, 1, &r);
 	else
-		route_to_client(ctx, p, o, p->ifindex, &r);
+		route_to_client(ctx, p, o, &r);
 	route_check(ctx, p, &r);
 	if (r.exit == EXIT_STACK && o->action == ACT_TO_CLIENT) {
 		if (o->both) /* to the host's own address: its stack would take it */
@@ -173,11 +169,14 @@ ZDD_RARE int xdp_segment(struct xdp_md *ctx, const struct zdd_job *j)
 	return write_segment(data + bounded(j->p.l3), end, &j->segment, CSUM_WHOLE);
 }
 
-ZDD_INLINE int xdp_send_own(struct xdp_md *ctx, struct zdd_job *j)
+ZDD_RARE int xdp_send_own(struct xdp_md *ctx, struct zdd_job *j)
 {
-	struct zdd_out *o = &j->out;
 	struct zdd_route r = {};
+	struct zdd_out *o;
 
+	if (!j)
+		return XDP_DROP;
+	o = &j->out;
 	route_own(&j->p, o, 1, &r);
 	route_check(ctx, &j->p, &r);
 	if (r.exit == EXIT_LOST)

@@ -22,9 +22,11 @@ ZDD_INLINE struct zdd_memo_at memo_place(__u64 hash)
 
 	if (!set || !whoms)
 		return (struct zdd_memo_at){0};
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < ZDD_MEMO_WAYS; i++)
 		if (!set->memo[i].who)
 			way = i;
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < ZDD_MEMO_WAYS; i++)
 		if ((__u32)set->memo[i].who == zdd_flow_tag(hash))
 			way = i;

@@ -3,6 +3,7 @@
 #ifndef ZDD_ROUTE_H
 #define ZDD_ROUTE_H
 
+#include "frame.h"
 #include "lookup.h"
 
 enum zdd_exit {
@@ -75,9 +76,9 @@ ZDD_INLINE void route_own(const struct zdd_packet *p, const struct zdd_out *o, i
 
 /* Without a flow nobody remembers the client's way: ask the kernel's routes. Rare, 100 ns. */
 static __attribute__((noinline)) int route_by_fib(void *ctx, const struct zdd_packet *p,
-						  __u32 ifindex, struct zdd_route *r)
+						  struct zdd_route *r)
 {
-	struct bpf_fib_lookup f = {.ifindex = ifindex, .l4_protocol = p->proto};
+	struct bpf_fib_lookup f = {.ifindex = p->ifindex, .l4_protocol = p->proto};
 	const struct zdd_link *l;
 
 	if (p->v6) {
@@ -102,12 +103,12 @@ static __attribute__((noinline)) int route_by_fib(void *ctx, const struct zdd_pa
 }
 
 ZDD_INLINE void route_to_client(void *ctx, const struct zdd_packet *p, const struct zdd_out *o,
-				__u32 ifindex, struct zdd_route *r)
+				struct zdd_route *r)
 {
 	const struct zdd_link *l = link_at(o->link);
 
 	if (!l) {
-		route_by_fib(ctx, p, ifindex, r);
+		route_by_fib(ctx, p, r);
 		return;
 	}
 	r->exit = EXIT_REDIRECT;
@@ -145,6 +146,16 @@ ZDD_INLINE void route_check(struct xdp_md *ctx, const struct zdd_packet *p, stru
 		return;
 	if (!route_takes(ctx, p->ifindex, r->ifindex, r->native))
 		r->exit = EXIT_STACK;
+}
+
+/* What the decision changes in the packet. */
+ZDD_INLINE struct zdd_rewrite rewrite_of(const struct zdd_out *o, int decrement)
+{
+	return (struct zdd_rewrite){.addr = &o->addr,
+				    .port = o->port,
+				    .other = o->other,
+				    .source = o->action == ACT_TO_CLIENT,
+				    .decrement = decrement};
 }
 
 #endif

@@ -48,12 +48,7 @@ static __u16 native_sum(const struct pass *x)
 static int rewrite(struct pass *x, int decrement)
 {
 	const struct zdd_packet *p = &x->j->p;
-	const struct zdd_out *o = &x->j->out;
-	struct zdd_rewrite r = {.addr = &o->addr,
-				.port = o->port,
-				.other = o->other,
-				.source = o->action == ACT_TO_CLIENT,
-				.decrement = decrement};
+	struct zdd_rewrite r = rewrite_of(&x->j->out, decrement);
 	__u8 *data = x->f->bytes, *end = data + x->f->len;
 	int partial, left;
 
@@ -99,7 +94,7 @@ static void find_route(const struct pass *x, struct zdd_route *r)
 	else if (x->j->out.action == ACT_TO_BACKEND)
 		route_to_backend(&x->j->out, x->hook == HOOK_XDP, r);
 	else
-		route_to_client(0, p, &x->j->out, p->ifindex, r);
+		route_to_client(0, p, &x->j->out, r);
 }
 
 static enum ran_code send_on(struct pass *x)
