@@ -7,6 +7,7 @@
 #ifndef ZDD_ALIAS_H
 #define ZDD_ALIAS_H
 
+#include "choose.h"
 #include "count.h"
 #include "door.h"
 #include "flood.h"
@@ -19,6 +20,19 @@ enum {
 	SOURCE_LISTED = 1 << 16,  /* one of the plan's list */
 	SOURCE_UNKNOWN = 1 << 17, /* it takes one, and there is none */
 };
+
+/* ---- whose flow ---- */
+
+/* For a client's packet; what follows asks for j->asker's flow, since a backend's packet can open an
+ * alias too. */
+ZDD_INLINE void asker_of(const struct zdd_packet *p, struct zdd_asker *a)
+{
+	a->client = p->src;
+	a->port = p->sport;
+	a->listener_port = p->dport;
+	a->proto = p->proto;
+	a->v6 = p->v6;
+}
 
 /* ---- which source ---- */
 
@@ -61,7 +75,7 @@ ZDD_RARE __u32 source_for(const struct zdd_job *j, __u32 backend)
 		return 0;
 	if (b->forward == ZDD_FORWARD_SNAT)
 		return snat_source(j, b, h);
-	if (b->forward == ZDD_FORWARD_NAT && same_network(&j->p.src, &b->addr, h->prefix))
+	if (b->forward == ZDD_FORWARD_NAT && same_network(&j->asker.client, &b->addr, h->prefix))
 		return h->source;
 	return 0;
 }
@@ -71,15 +85,15 @@ ZDD_RARE __u32 source_for(const struct zdd_job *j, __u32 backend)
 /* Where new flows are, and those that last. */
 ZDD_INLINE struct zdd_region region_new(const struct zdd_job *j)
 {
-	return j->p.proto == PROTO_UDP ? region_udp() : region_half();
+	return j->asker.proto == PROTO_UDP ? region_udp() : region_half();
 }
 
 ZDD_INLINE struct zdd_region region_lasting(const struct zdd_job *j)
 {
-	return j->p.proto == PROTO_UDP ? region_udp() : region_tcp();
+	return j->asker.proto == PROTO_UDP ? region_udp() : region_tcp();
 }
 
-/* Sets client, port and hash of the survey to the alias's, for a client's packet. */
+/* Sets client, port and hash of the survey to the alias's. */
 ZDD_INLINE int alias_name(struct zdd_job *j, __u32 backend, __u32 source, __u32 port)
 {
 	const struct zdd_addr *addr = AT(sources, source);
@@ -87,13 +101,13 @@ ZDD_INLINE int alias_name(struct zdd_job *j, __u32 backend, __u32 source, __u32 
 
 	if (!addr)
 		return -1;
-	s->client = source ? *addr : j->p.src;
+	s->client = source ? *addr : j->asker.client;
 	s->port = port;
 	s->listener = ZDD_NONE;
 	s->now = j->now;
 	s->n_taken = 0;
 	s->no_room = 0;
-	s->hash = zdd_alias_hash(&s->client, s->port, j->p.proto, j->seed,
+	s->hash = zdd_alias_hash(&s->client, s->port, j->asker.proto, j->seed,
 				 source ? endpoint_of(backend) : 0);
 	return 0;
 }
@@ -123,13 +137,14 @@ ZDD_INLINE int is_behind(const struct zdd_job *j, const struct zdd_hit *hit)
 {
 	const struct zdd_flow *f = hit->flow;
 
-	return f->other == j->p.sport && (!f->source || zdd_addr_eq(&f->behind, &j->p.src));
+	return f->other == j->asker.port &&
+	       (!f->source || zdd_addr_eq(&f->behind, &j->asker.client));
 }
 
 ZDD_INLINE int alias_find(const struct zdd_job *j, __u32 backend, struct zdd_hit *hit)
 {
 	if (!alias_in(region_lasting(j), j, backend, hit) &&
-	    !(j->p.proto == PROTO_TCP && alias_in(region_half(), j, backend, hit)))
+	    !(j->asker.proto == PROTO_TCP && alias_in(region_half(), j, backend, hit)))
 		return 0;
 	return is_behind(j, hit);
 }
@@ -141,9 +156,10 @@ ZDD_RARE int alias_touch(struct zdd_job *j, __u32 backend, __u32 source, __u32 p
 {
 	struct zdd_hit hit;
 
-	if (!j || alias_name(j, backend, source, port))
+	if (!j)
 		return 0;
-	if (alias_find(j, backend, &hit))
+	asker_of(&j->p, &j->asker);
+	if (!alias_name(j, backend, source, port) && alias_find(j, backend, &hit))
 		flow_touch(&hit, bits, j->now);
 	return 0;
 }
@@ -192,7 +208,10 @@ ZDD_RARE int alias_promote(struct zdd_job *j, __u32 backend, __u32 source, __u32
 	struct zdd_hit half;
 	struct zdd_flow *f;
 
-	if (!j || alias_name(j, backend, source, port))
+	if (!j)
+		return 1;
+	asker_of(&j->p, &j->asker);
+	if (alias_name(j, backend, source, port))
 		return 1;
 	s = &j->survey;
 	if (!alias_in(region_half(), j, backend, &half) || !is_behind(j, &half))
@@ -235,7 +254,7 @@ ZDD_RARE int alias_reap(struct zdd_job *j, __u32 backend, __u32 late)
 	if (!j)
 		return 0;
 	if (!alias_in(region_lasting(j), j, backend, &hit) &&
-	    !(j->p.proto == PROTO_TCP && alias_in(region_half(), j, backend, &hit)))
+	    !(j->asker.proto == PROTO_TCP && alias_in(region_half(), j, backend, &hit)))
 		return 0;
 	meta = alias_over(j, &hit, late);
 	if (meta && flow_seize(hit.flow, meta))
@@ -247,7 +266,7 @@ ZDD_RARE int alias_reap(struct zdd_job *j, __u32 backend, __u32 late)
  * half-open flows come first: an alias that is promoted meanwhile is met once or twice. */
 ZDD_INLINE struct zdd_flow *alias_claim(struct zdd_job *j, __u32 backend, __u32 late)
 {
-	int tcp = j->p.proto == PROTO_TCP;
+	int tcp = j->asker.proto == PROTO_TCP;
 	struct zdd_survey *s = &j->survey;
 	struct zdd_room room;
 
@@ -277,10 +296,10 @@ ZDD_INLINE void alias_fill(const struct zdd_job *j, struct zdd_flow *f, __u32 ba
 	ONCE(f->owner.word) = owner.word;
 	f->client = j->survey.client;
 	f->port = j->survey.port;
-	f->other = j->p.sport;
+	f->other = j->asker.port;
 	f->generation = ZDD_WORD_GENERATION(j->word);
 	f->source = source;
-	f->behind = j->p.src;
+	f->behind = j->asker.client;
 	f->link = 0;
 	f->born = j->now >> 10;
 }
@@ -290,7 +309,7 @@ ZDD_INLINE int is_listener(const struct zdd_job *j)
 {
 	const struct zdd_survey *s = &j->survey;
 	const struct zdd_door *d =
-		door_find(ZDD_WORD_SLOT(j->word), &s->client, s->port, j->p.proto);
+		door_find(ZDD_WORD_SLOT(j->word), &s->client, s->port, j->asker.proto);
 
 	return d && d->kind == ZDD_DOOR_LISTENER;
 }
@@ -346,6 +365,16 @@ ZDD_RARE __u32 alias_pick(struct zdd_job *j, __u32 backend, __u32 source, __u32 
 	return source << 16 | port;
 }
 
+ZDD_INLINE void note_alias(__u32 backend, __u32 source)
+{
+	const struct zdd_backend *b = AT(backends, backend);
+
+	if (!source)
+		count_note(ZDD_N_PORT_REWRITTEN);
+	else if (b && b->forward == ZDD_FORWARD_NAT)
+		count_note(ZDD_N_HAIRPIN);
+}
+
 /* Writes the alias of a new flow, unless its source and port is taken at the backend. seen is as by
  * alias_pick; late: see alias_reap. */
 ZDD_RARE __u32 alias_write(struct zdd_job *j, __u32 backend, __u32 pool, __u32 seen, __u32 late)
@@ -363,8 +392,9 @@ ZDD_RARE __u32 alias_write(struct zdd_job *j, __u32 backend, __u32 pool, __u32 s
 	if (f) {
 		alias_fill(j, f, backend, pool, seen >> 16);
 		flow_publish(j->survey.room.place, f, j->survey.hash);
-		if (j->p.proto == PROTO_TCP)
+		if (j->asker.proto == PROTO_TCP)
 			pressure_more(); /* it too waits among the half-open ones */
+		note_alias(backend, seen >> 16);
 	}
 	if (lock)
 		flow_unlock(j->survey.hash);

@@ -65,7 +65,8 @@ ZDD_INLINE void forward_step(void *ctx, struct zdd_job *j, enum zdd_step step,
 		forward_new(j, known);
 	else if (step == STEP_STRAY || step == STEP_STRAY_RST)
 		forward_stray(j, step == STEP_STRAY_RST, host_socket(ctx, &j->p));
-	else if (step == STEP_HALF && j->p.tcp_flags & TCP_SYN && retry_silent(j, half->place))
+	else if (step == STEP_HALF && j->p.tcp_flags & TCP_SYN &&
+		 retry_silent(j, half->place, ZDD_META_EPOCH(half->meta)))
 		return;
 	else if ((step != STEP_PROMOTE || !open_promote(j)) && half->flow)
 		forward_flow(j, half, ZDD_V_FORWARDED);

@@ -61,6 +61,15 @@ struct zdd_survey {
 		[TAKEN_MAX]; /* backends at which other flows have this client port: endpoint_of */
 };
 
+/* A SYN on its way to another backend. */
+struct zdd_again {
+	union zdd_owner from, to;
+	__u32 source; /* what the next one must see: as by source_for */
+	__u32 taken;  /* the client's port has another flow there */
+	__u32 seen;   /* what the one before saw: as by alias_pick, 0: the client */
+	__u32 isn;
+};
+
 /* One packet on its way through the brain. Values only, no pointers: the rare paths are global
  * functions, which the verifier checks once each, and which may take nothing else. It lies in a
  * map, one per CPU, because a BPF stack has 512 bytes. */
@@ -72,14 +81,17 @@ struct zdd_job {
 	__u32 moving; /* enum zdd_moving, read once */
 	__u32 now;
 	__u16 listener, service;
-	__u32 held; /* place in `held` that waits for the frame, plus 1 */
+	__u32 held;          /* place in `held` that waits for the frame, plus 1 */
+	__u32 refused;       /* place of a half-open record whose SYN was refused, plus 1 */
+	__u32 refused_epoch; /* of that record */
 	/* Not cleared between packets: */
 	struct zdd_survey survey;   /* scratch of open.h and alias.h */
 	__u32 replayed;             /* zdd_replay: where the SYN came in once */
 	struct zdd_syn syn;         /* the packet's own, when it is a client's SYN: read_syn */
 	struct zdd_packet quote;    /* of an ICMP error, its offsets from the quote's begin */
-	struct zdd_asker asker;     /* scratch of open.h and retry.h */
+	struct zdd_asker asker;     /* the client, whoever sent the packet: scratch, as the next */
 	struct zdd_choice choice;   /* of open.h and retry.h */
+	struct zdd_again again;     /* of retry.h */
 	struct zdd_segment segment; /* of ACT_SYN, ACT_RESET */
 	__u16 mtu; /* of a packet that is TOO_BIG: the largest one of its client's that fits */
 };

@@ -59,6 +59,8 @@ ZDD_INLINE void lookup(void *ctx, enum zdd_parsed parsed, struct zdd_job *j)
 		end_pass(&j->out, decide_unparsed(parsed));
 	else if (lookup_begins(j))
 		look(ctx, j);
+	if (unlikely(j->refused))
+		retry_refused(j);
 	if (unlikely(j->p.first_fragment))
 		fragment_put(j);
 }

@@ -125,27 +125,16 @@ ZDD_INLINE void survey_start(const struct zdd_job *j, struct zdd_survey *s)
 
 /* ---- choosing ---- */
 
-ZDD_INLINE void asker_of(const struct zdd_packet *p, struct zdd_asker *a)
-{
-	a->client = p->src;
-	a->port = p->sport;
-	a->listener_port = p->dport;
-	a->proto = p->proto;
-	a->v6 = p->v6;
-}
-
 ZDD_INLINE int choose_for(const struct zdd_job *j, struct zdd_asker *a, struct zdd_choice *c)
 {
 	__u32 slot = ZDD_WORD_SLOT(j->word);
 	const struct zdd_service *s;
 
+	asker_of(&j->p, a);
 	if (j->service == ZDD_NONE)
 		return -1;
 	s = AT(services, slot * geometry.services + j->service);
-	if (!s)
-		return -1;
-	asker_of(&j->p, a);
-	return choose(slot, s, a, c);
+	return s ? choose(slot, s, a, c) : -1;
 }
 
 /* Into j->choice. By itself, for the stack's sake. */
@@ -224,8 +213,10 @@ ZDD_INLINE void challenge(const struct zdd_key *key, __u32 place)
 
 ZDD_INLINE void end_alias_of(struct zdd_job *j, const struct zdd_hit *hit)
 {
-	if (hit->flow->other)
-		alias_end(j, hit->owner.backend, hit->flow->source, hit->flow->other);
+	if (!hit->flow->other)
+		return;
+	asker_of(&j->p, &j->asker);
+	alias_end(j, hit->owner.backend, hit->flow->source, hit->flow->other);
 }
 
 /* Where the record may stand, and what it must avoid. Sets place when the client's own record is
@@ -274,7 +265,6 @@ ZDD_INLINE enum zdd_verdict open_source(struct zdd_job *j, struct zdd_choice *c,
 					__u32 source, __u32 *seen)
 {
 	int taken = *backend == ZDD_NONE;
-	const struct zdd_backend *b;
 
 	*seen = 0;
 	if (!taken && !source)
@@ -284,11 +274,6 @@ ZDD_INLINE enum zdd_verdict open_source(struct zdd_job *j, struct zdd_choice *c,
 	*seen = open_alias(j, *backend, c->id, source);
 	if (!*seen)
 		return taken ? ZDD_V_REVERSE_TAKEN : ZDD_V_SNAT_EXHAUSTED;
-	b = AT(backends, *backend);
-	if (taken)
-		count_note(ZDD_N_PORT_REWRITTEN);
-	else if (b && b->forward == ZDD_FORWARD_NAT)
-		count_note(ZDD_N_HAIRPIN);
 	return ZDD_V_NEW;
 }
 

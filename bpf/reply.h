@@ -4,6 +4,7 @@
 #define ZDD_REPLY_H
 
 #include "adopt.h"
+#include "late.h"
 #include "retry.h"
 
 ZDD_INLINE void end_client(struct zdd_job *j, enum zdd_verdict verdict, __u16 listener)
@@ -19,20 +20,23 @@ ZDD_INLINE void end_client(struct zdd_job *j, enum zdd_verdict verdict, __u16 li
 	o->port = l->port;
 }
 
-/* What a connection on which its backend has sent no data yet tells about it. Returns state bits. */
-ZDD_INLINE __u16 tell_young(const struct zdd_packet *p, const struct zdd_hit *hit, __u16 bits)
+/* What a connection on which its backend has sent no data yet tells about it; a refusal is tried
+ * elsewhere after the lookup. Returns state bits. */
+ZDD_INLINE __u16 tell_young(struct zdd_job *j, const struct zdd_hit *hit, __u16 bits)
 {
 	__u16 state = ZDD_META_STATE(hit->meta), backend = hit->owner.backend;
 
 	if (bits & ZDD_F_SYNACK) {
 		if (!(state & ZDD_F_SYNACK))
 			COUNT_SIGNAL(backend, answered);
+	} else if (refuses_syn(&j->p, state, hit->flow->isn, hit->flow->client_seq)) {
+		COUNT_SIGNAL(backend, refused);
+		refused_at(j, hit);
+		return ZDD_F_RST;
 	} else if (bits & ZDD_F_RST) {
-		if (refuses_syn(p, state, hit->flow->isn, hit->flow->client_seq))
-			COUNT_SIGNAL(backend, refused);
-		else if (resets_early(state))
+		if (resets_early(state))
 			COUNT_SIGNAL(backend, reset_early);
-	} else if (p->payload) {
+	} else if (j->p.payload) {
 		COUNT_SIGNAL(backend, served);
 		return ZDD_F_SERVED;
 	}
@@ -52,7 +56,7 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 	if (j->p.proto == PROTO_TCP) {
 		bits = tcp_events(&j->p, 0, f->server_seq);
 		if (unlikely(!(state & ZDD_F_SERVED)))
-			bits |= tell_young(&j->p, hit, bits);
+			bits |= tell_young(j, hit, bits);
 		if (bits & ZDD_F_SYNACK)
 			f->server_seq = seq_after(&j->p);
 		else
@@ -126,18 +130,6 @@ ZDD_INLINE void reply_alias(struct zdd_job *j, const struct zdd_hit *hit)
 		end_pass(&j->out, ZDD_V_DIRECT);
 }
 
-/* A backend's packet on a half-open flow. Returns 1 when j->out is set. */
-ZDD_INLINE int reply_half(struct zdd_job *j, const struct zdd_hit *hit)
-{
-	const struct zdd_flow *f = hit->flow;
-	__u16 state = ZDD_META_STATE(hit->meta);
-
-	if (!refuses_syn(&j->p, state, f->isn, f->client_seq) || !retry_refused(j, hit->place))
-		return 0;
-	COUNT_SIGNAL(hit->owner.backend, refused);
-	return 1;
-}
-
 ZDD_INLINE void reply_found(struct zdd_job *j, const struct zdd_hit *hit)
 {
 	enum zdd_verdict shape = decide_shape(&j->p);
@@ -146,7 +138,7 @@ ZDD_INLINE void reply_found(struct zdd_job *j, const struct zdd_hit *hit)
 		end_drop(&j->out, shape);
 	else if (ZDD_META_STATE(hit->meta) & ZDD_F_ALIAS)
 		reply_alias(j, hit);
-	else if (likely(!(ZDD_META_STATE(hit->meta) & ZDD_F_HALF)) || !reply_half(j, hit))
+	else
 		reply_flow(j, hit);
 }
 

@@ -9,10 +9,16 @@ from lablib.peers import assert_clean, pools_of
 from lablib.proc import wait_for
 
 EVERYWHERE = [(4, "tc"), (6, "tc"), (4, "xdp"), (6, "xdp")]
+MODES = ["nat", "snat"]
 BLIND = {"health": {"type": "none"}}
 
 
 def serve(lab, attach, **more):
+    """In mode snat the backends' routes do not lead back through the node."""
+    if more.get("forward") == "snat":
+        for netns in {b.netns for b in lab.backends()}:
+            netns.run("ip", "route", "del", "default")
+            netns.run("ip", "-6", "route", "del", "default")
     web = lab.service(**{**BLIND, **more})
     return lab.daemon(lab.config(attach, {"web": web}))
 
@@ -33,18 +39,24 @@ def kill_under_load(lab, family, full, hidden=0):
     return result
 
 
+def load_of(lab, forward, *args, **options):
+    """In mode snat the servers do not know who the client is."""
+    return lab.load(*args, **options, **({"hidden": 1} if forward == "snat" else {}))
+
+
 @pytest.mark.parametrize("offloads", [True, False])
 @pytest.mark.parametrize("family,attach", EVERYWHERE)
-def test_killed_backend_refuses_nobody(make_lab, full, family, attach, offloads):
+@pytest.mark.parametrize("forward", MODES)
+def test_killed_backend_refuses_nobody(make_lab, full, forward, family, attach, offloads):
     """What was open when the server was killed may end; whoever comes later is served."""
     lab = make_lab(offloads=offloads)
     lab.start_backends()
-    serve(lab, attach)
-    result = kill_under_load(lab, family, full)
+    serve(lab, attach, forward=forward)
+    result = kill_under_load(lab, family, full, hidden=int(forward == "snat"))
     assert result["failures"]["refused"] == 0 and result["failures"]["timeout"] == 0, result["failures"]
     assert pools_of(result).keys() == {"blue"}
-    late = lab.load("new", vip(family), flows=10, sources=500, total=500).result()
-    assert_clean(late, 500)
+    late = load_of(lab, forward, "new", vip(family), flows=10, sources=500, total=500).result()
+    assert_clean(late, 500, rewritten_ok=forward == "snat")
     assert {b["backend"] for b in late["backends"]} == {"blue1"}
 
 
@@ -94,16 +106,18 @@ def test_what_others_do(make_lab, full, start, refuses):
 
 
 @pytest.mark.parametrize("family,attach", EVERYWHERE)
-def test_black_hole_costs_one_repeat(lab, family, attach):
+@pytest.mark.parametrize("forward", MODES)
+def test_black_hole_costs_one_repeat(lab, forward, family, attach):
     """One of two backends says nothing: the client's own repeated SYN, after a second, goes on."""
-    serve(lab, attach)
+    serve(lab, attach, forward=forward)
     hole = lab.backend("blue0")
     rule = ("ip daddr " + hole.v4) if family == 4 else ("ip6 daddr " + hole.v6)
     hole.netns.run("nft", "table inet hole { chain in { type filter hook input priority 0; "
                           f"{rule} tcp dport 8080 drop; }}; }}")
-    load = lab.load("new", vip(family), flows=100, sources=300, total=300, timeout=5000, log=True)
+    load = load_of(lab, forward, "new", vip(family), flows=100, sources=300, total=300, timeout=5000,
+                   log=True)
     result = load.result()
-    assert_clean(result, 300)
+    assert_clean(result, 300, rewritten_ok=forward == "snat")
     assert {b["backend"] for b in result["backends"]} == {"blue1"}
     waits = sorted((row.connect - row.start) / 1e6 for row in load.rows())
     assert waits[-1] < 1900, f"the worst waited {waits[-1]:.0f} ms: more than one repeat"

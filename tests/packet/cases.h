@@ -34,7 +34,7 @@ struct step {
 	enum road road;
 	uint16_t told;      /* too big: the MTU that the sender is told */
 	const char *node;   /* the address that the backend sees instead of the client's */
-	const char *client; /* port_back: of whom, NULL: CLIENT */
+	const char *client; /* port_back, made with alias: of whom, NULL: CLIENT */
 	bool fresh;         /* with alias: from here on it is this one */
 	bool alias;     /* the client's port is another one at the backend, the same each time */
 	bool port_back; /* an answer to it, which gets the client's own end again */

@@ -144,6 +144,131 @@ static const struct step silent_with_data[] = {
 	{TO(PAIR), {.flags = SYN, .seq = 1000}, "forwarded", "@", .before = second_later},
 };
 
+/* ---- where the backend sees another source ---- */
+
+#define SEEN .alias = true, .node = NODE_SOURCE
+#define EITHER_FAR FAR_PAIR_B " " FAR_PAIR_B2
+#define FAR_NEW                                                                                    \
+	{                                                                                          \
+		TO(FAR_PAIR), A_SYN, "new", EITHER_FAR, SEEN                                       \
+	}
+#define BACK(b) .port_back = true, .source = FAR_PAIR, .from = (b), .to = "@"
+#define FAR_RETRIED                                                                                \
+	{                                                                                          \
+		.from = "@", .to = "@", A_REFUSAL, "syn_retried", "!", .made = &again, SEEN        \
+	}
+
+static const struct step far_refused[] = {
+	FAR_NEW,
+	FAR_RETRIED,
+	{.from = "@", .to = "@", {.flags = SYN | ACK, .seq = 7000, .ack = 1001}, "direct"},
+	{TO(FAR_PAIR), A_SYN, "forwarded", "!", SEEN},
+	{BACK("!"), {.flags = SYN | ACK, .seq = 5000, .ack = 1001}, "reply"},
+	{TO(FAR_PAIR), {.flags = ACK, .seq = 1001, .ack = 5001}, "forwarded", "!", SEEN},
+	{TO(FAR_PAIR), {.flags = ACK, .seq = 1001, .data = 9}, "forwarded", "!", SEEN},
+	{BACK("!"), {.flags = ACK, .seq = 5001, .ack = 1010, .data = 99}, "reply"},
+};
+
+static const struct step far_refused_by_all[] = {
+	FAR_NEW,
+	FAR_RETRIED,
+	{BACK("!"), A_REFUSAL, "reply", .notes = "retry_exhausted"},
+	{TO(FAR_PAIR), {.flags = SYN, .seq = 2000}, "new", EITHER_FAR, SEEN},
+};
+
+static void fill(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	site_fill(s);
+}
+
+/* Without room for what the next one must see, the client is told, and keeps its record. */
+static const struct step far_no_room[] = {
+	FAR_NEW,
+	{BACK("@"), A_REFUSAL, "reply", .notes = "retry_exhausted", .before = fill},
+	{TO(FAR_PAIR), A_SYN, "forwarded", "@", SEEN},
+};
+
+static const struct step far_silent[] = {
+	FAR_NEW,
+	{TO(FAR_PAIR), A_SYN, "forwarded", "@", SEEN},
+	{TO(FAR_PAIR), A_SYN, "syn_moved", "!", SEEN, .before = second_later},
+	{.from = "@", .to = "@", {.flags = SYN | ACK, .seq = 7000, .ack = 1001}, "direct"},
+	{BACK("!"), {.flags = SYN | ACK, .seq = 5000, .ack = 1001}, "reply"},
+	{TO(FAR_PAIR), {.flags = ACK, .seq = 1001, .ack = 5001}, "forwarded", "!", SEEN},
+};
+
+/* Both backends have the client's port already: the third flow has another one, at each. */
+static const struct step rewritten[] = {
+	AT_ONCE(EITHER),
+	{TO(PAIR_TOO), A_SYN, "new", "!"},
+	{.from = "!",
+	 .to = CLIENT,
+	 A_REFUSAL,
+	 "syn_retried",
+	 "@",
+	 .made = &again,
+	 .alias = true,
+	 .notes = "port_rewritten"},
+	{TO(PAIR_TOO), A_SYN, "forwarded", "@", .alias = true},
+	{.from = "@",
+	 .to = "@",
+	 {.flags = SYN | ACK, .seq = 5000, .ack = 1001},
+	 "reply",
+	 .source = PAIR_TOO,
+	 .port_back = true},
+	{TO(PAIR_TOO), {.flags = ACK, .seq = 1001, .ack = 5001}, "forwarded", "@", .alias = true},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 6000, .ack = 1001},
+	 "reply",
+	 .source = PAIR},
+	{.from = "!",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 7000, .ack = 1001},
+	 "late_reset",
+	 .made = &reset},
+};
+
+#define NEAR "10.0.2.77:40000"
+
+static void one_network(struct site *s, const struct end *chosen)
+{
+	struct end one = end_of(PAIR_B), two = end_of(PAIR_B2);
+
+	(void)chosen;
+	site_hop(s, &one)->prefix = 24;
+	site_hop(s, &two)->prefix = 24;
+}
+
+/* Client and backends are neighbours. */
+static const struct step neighbours[] = {
+	{.from = NEAR,
+	 .to = PAIR,
+	 A_SYN,
+	 "new",
+	 EITHER,
+	 SEEN,
+	 .notes = "hairpin",
+	 .before = one_network},
+	{.from = "@",
+	 .to = "@",
+	 A_REFUSAL,
+	 "syn_retried",
+	 "!",
+	 .made = &again,
+	 SEEN,
+	 .client = NEAR,
+	 .notes = "hairpin"},
+	{.from = "!",
+	 .to = "@",
+	 {.flags = SYN | ACK, .seq = 5000, .ack = 1001},
+	 "reply",
+	 .source = PAIR,
+	 .port_back = true,
+	 .client = NEAR},
+};
+
 static const struct packet_case cases[] = {
 	{"retry: refused by one", STEPS(refused)},
 	{"retry: refused by all", STEPS(refused_by_all)},
@@ -156,6 +281,12 @@ static const struct packet_case cases[] = {
 	{"retry: silence", STEPS(silent)},
 	{"retry: challenge ACK", STEPS(challenged)},
 	{"retry: silence, SYN with data", STEPS(silent_with_data)},
+	{"retry: snat, refused by one", STEPS(far_refused)},
+	{"retry: snat, refused by all", STEPS(far_refused_by_all)},
+	{"retry: snat, no room for another", STEPS(far_no_room)},
+	{"retry: snat, silence", STEPS(far_silent)},
+	{"retry: the client's port is taken elsewhere", STEPS(rewritten)},
+	{"retry: client and backends in one network", STEPS(neighbours)},
 };
 
 const struct case_list retry_cases = CASES(cases);

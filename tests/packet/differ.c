@@ -51,10 +51,11 @@ static const char *const listeners[] = {WEB,
 					GUE6_BY6,
 					OTHER_DSR,
 					FAR,
-					FAR6};
+					FAR6,
+					FAR_PAIR};
 static const char *const backends[] = {WEB_B,   WEB6_B, DNS_B,     DNS6_B,        PAIR_B,
 				       PAIR_B2, TWIN_B, LEAVING_B, "10.0.1.11:1", DSR_B,
-				       IPIP_B,  FAR_B,  FAR6_B};
+				       IPIP_B,  FAR_B,  FAR6_B,    FAR_PAIR_B,    FAR_PAIR_B2};
 
 #define PICK(list) end_of((list)[any(sizeof(list) / sizeof((list)[0]))])
 

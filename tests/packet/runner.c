@@ -38,11 +38,28 @@ struct run {
 
 /* ---- building what goes in ---- */
 
+static bool says(const char *list, const struct end *end)
+{
+	char text[256], *rest, *word;
+
+	snprintf(text, sizeof(text), "%s", list);
+	for (word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+		struct end one = end_of(word);
+
+		if (zdd_addr_eq(&one.addr, &end->addr) && one.port == end->port)
+			return true;
+	}
+	return false;
+}
+
 static struct end other_of(const struct run *r)
 {
-	struct end one = end_of(PAIR_B), two = end_of(PAIR_B2);
+	static const char *const pairs[] = {PAIR_B, PAIR_B2, FAR_PAIR_B, FAR_PAIR_B2};
+	size_t i = 0;
 
-	return zdd_addr_eq(&one.addr, &r->chosen.addr) ? two : one;
+	while (i < 3 && !says(pairs[i], &r->chosen))
+		i++;
+	return end_of(pairs[i ^ 1]);
 }
 
 static struct end sender_of(const struct run *r, const char *from)
@@ -90,20 +107,6 @@ static struct spec incoming(const struct run *r, const struct step *s, struct sp
 
 /* ---- what must come out ---- */
 
-static bool says(const char *list, const struct end *end)
-{
-	char text[256], *rest, *word;
-
-	snprintf(text, sizeof(text), "%s", list);
-	for (word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-		struct end one = end_of(word);
-
-		if (zdd_addr_eq(&one.addr, &end->addr) && one.port == end->port)
-			return true;
-	}
-	return false;
-}
-
 /* The backend that the frame must go to; where several may be, the one it went to. */
 static bool find_backend(struct run *r, const struct step *s, const struct frame *out,
 			 struct end *to)
@@ -132,15 +135,21 @@ static bool find_backend(struct run *r, const struct step *s, const struct frame
 	return true;
 }
 
+static struct end client_of(const struct step *s)
+{
+	return end_of(s->client ? s->client : CLIENT);
+}
+
 static bool find_alias(struct run *r, const struct step *s, const struct spec *in,
 		       const struct frame *out)
 {
+	struct end client = s->made ? client_of(s) : in->from;
 	size_t l3 = out->bytes[12] == 0x81 ? 18 : 14;
-	size_t l4 = l3 + (zdd_addr_is_v4(&in->from.addr) ? 20 : 40);
+	size_t l4 = l3 + (zdd_addr_is_v4(&client.addr) ? 20 : 40);
 	uint16_t port = (uint16_t)(out->bytes[l4] << 8 | out->bytes[l4 + 1]);
 
-	if ((!r->alias.port || s->fresh) && (s->node || port != in->from.port))
-		r->alias = (struct end){s->node ? end_of(s->node).addr : in->from.addr, port};
+	if ((!r->alias.port || s->fresh) && (s->node || port != client.port))
+		r->alias = (struct end){s->node ? end_of(s->node).addr : client.addr, port};
 	return r->alias.port ? true : FAIL(r, "the client's port was not rewritten");
 }
 
@@ -203,7 +212,7 @@ static bool wanted(struct run *r, const struct step *s, const struct spec *in,
 	if (s->source)
 		want->from = end_of(s->source);
 	if (s->port_back)
-		want->to = end_of(s->client ? s->client : CLIENT);
+		want->to = client_of(s);
 	if (s->backend || s->source || s->made)
 		leave(r, s, &to, want);
 	if (want->check == CHECK_PARTIAL && (s->backend || s->source) && !s->stays)

@@ -28,7 +28,9 @@
 	"    pools: {one: ['127.0.0.1:8080']}\n"                                                 \
 	"  far:\n    listen: ['" FAR "/tcp', '" FAR "/udp', '" FAR6 "/tcp', '" FAR6 "/udp']\n"     \
 	"    forward: snat\n"                                                                     \
-	POOL("'" FAR_B "', '" FAR6_B "'")
+	POOL("'" FAR_B "', '" FAR6_B "'")                                                          \
+	"  far-pair:\n    listen: ['" FAR_PAIR "/tcp']\n    forward: snat\n"                        \
+	POOL("'" FAR_PAIR_B "', '" FAR_PAIR_B2 "'")
 #define ROAD(name, mode, v4, v6, backends)                                                         \
 	"  " name ":\n    forward: " mode "\n    listen: ['" v4 "/tcp', '" v4 "/udp', '"             \
 	v6 "/tcp', '" v6 "/udp']\n" POOL(backends)

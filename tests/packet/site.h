@@ -92,6 +92,9 @@ void backend_mac(const struct end *backend, uint8_t mac[6]);
 #define FAR6 "[2001:db8::50]:443"
 #define FAR_B "10.0.8.11:8080"
 #define FAR6_B "[fd00:8::11]:8080"
+#define FAR_PAIR "203.0.113.51:443" /* TCP, mode snat, two backends */
+#define FAR_PAIR_B "10.0.8.21:8080"
+#define FAR_PAIR_B2 "10.0.8.22:8080"
 #define NODE_TOO "10.0.6.1"
 #define NODE6_TOO "fd00:6::1"
 #define LEAVING "203.0.113.30:443" /* not in site_config_less */

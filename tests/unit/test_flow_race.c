@@ -117,6 +117,147 @@ TEST(one_flow_by_all_at_once)
 	printf("# %u of %u rounds met\n", race.met, 2 * ROUNDS);
 }
 
+/* ---- a SYN that is refused, repeated after silence and answered at the same moment ---- */
+
+static struct {
+	struct zdd_addr source; /* what backends see, and the port; the client's own in nat */
+	__u16 port;
+	unsigned first;              /* the backend that has the flow before the round */
+	unsigned moved, stayed, old; /* rounds; aliases of before that stayed */
+} again;
+
+static void retry_node(enum zdd_forward forward)
+{
+	node_make(1024, 2);
+	node.services[0].flags |= ZDD_S_RETRY;
+	node.sources[1] = v4(10, 0, 0, 1);
+	node.hops[1].source = 1;
+	for (unsigned i = 0; i < 2; i++) {
+		node.backends[i].forward = (__u8)forward;
+		node.backends[i].hop = 1;
+	}
+	node.budgets[0].tokens = 1 << 30;
+	race.proto = PROTO_TCP;
+}
+
+static struct zdd_flow *own_of(const struct client *c)
+{
+	struct zdd_flow *f = NULL;
+
+	CHECK_INT(records(REGION_HALF, c, c->port, &f), 1);
+	return f;
+}
+
+static void begin(const struct client *c)
+{
+	struct zdd_flow *f;
+
+	from_client(c, N_SYN, 100, 0);
+	f = own_of(c);
+	if (!f)
+		return;
+	again.first = f->owner.backend;
+	again.source = f->source ? node.sources[f->source] : c->addr;
+	again.port = f->other ? ntohs(f->other) : c->port;
+	__atomic_add_fetch(&native_now, HZ, __ATOMIC_RELAXED);
+}
+
+static struct zdd_out from_first(const struct client *c, unsigned flags, __u32 seq)
+{
+	struct client seen = {.addr = again.source, .proto = c->proto};
+
+	return from_backend(again.first, &seen, again.port, flags, seq, 101);
+}
+
+static struct zdd_out retry_step(const struct client *c)
+{
+	switch (native_cpu) {
+	case 0:
+		return from_client(c, N_SYN, 100, 0);
+	case 1:
+		return from_first(c, N_SYN | N_ACK, 500);
+	default:
+		return from_first(c, N_RST | N_ACK, 0);
+	}
+}
+
+/* Of its alias and one whose free was overtaken, only the first leads to it. */
+static void judge_alias(const struct zdd_flow *own)
+{
+	struct client seen = {.addr = node.sources[1]};
+	struct zdd_flow *alias = NULL;
+	unsigned n = 0;
+
+	if (!own->source)
+		return;
+	for (__u32 i = 0; i < ZDD_FLOW_WAYS * ZDD_FLOW_BUCKETS(&geometry); i++) {
+		struct zdd_flow *f = &node.flow_recs[i];
+
+		if (node.flow_tags[i / ZDD_FLOW_WAYS].tag[i % ZDD_FLOW_WAYS] < ZDD_TAG_FIRST ||
+		    !(state_of(f) & ZDD_F_ALIAS) || !zdd_addr_eq(&f->client, &seen.addr) ||
+		    !zdd_addr_eq(&f->behind, &own->client) || f->other != own->port)
+			continue;
+		if (f->port == own->other && f->owner.word == own->owner.word)
+			alias = f;
+		n++;
+	}
+	CHECK(alias);
+	CHECK(n == 1 || n == 2);
+	again.old += n - 1;
+}
+
+static void judge_retry(__u32 round)
+{
+	struct client c = client_n(round * 2654435761u, PROTO_TCP);
+	unsigned moved = verdicts(ZDD_V_SYN_RETRIED) + verdicts(ZDD_V_SYN_MOVED);
+	const struct zdd_flow *own = own_of(&c);
+
+	ROW("round %u", round);
+	if (!own)
+		return;
+	CHECK(moved <= 1);
+	CHECK_INT(own->owner.backend, again.first ^ moved);
+	if (moved)
+		CHECK_INT(state_of(own), ZDD_F_HALF);
+	judge_alias(own);
+	again.moved += moved;
+	again.stayed += !moved;
+}
+
+static void *retrier(void *arg)
+{
+	native_cpu = (__u32)(uintptr_t)arg;
+	for (__u32 i = 0; i < ROUNDS && !t_fails; i++) {
+		struct client c = client_n(i * 2654435761u, PROTO_TCP);
+
+		if (native_cpu == 0)
+			begin(&c);
+		meet();
+		race.out[native_cpu] = retry_step(&c);
+		meet();
+		if (native_cpu == 0)
+			judge_retry(i);
+		meet();
+	}
+	return NULL;
+}
+
+TEST(one_retry_by_all_at_once)
+{
+	static const enum zdd_forward modes[] = {ZDD_FORWARD_NAT, ZDD_FORWARD_SNAT};
+
+	for (unsigned i = 0; i < 2; i++) {
+		memset(&again, 0, sizeof(again));
+		retry_node(modes[i]);
+		run_threads(retrier, THREADS);
+		CHECK_INT(locks_held(), 0);
+		CHECK(again.moved > 0 && again.stayed > 0);
+		printf("# %u moved, %u stayed, %u aliases left to expire\n", again.moved,
+		       again.stayed, again.old);
+		node_end();
+	}
+}
+
 /* ---- all of it at once, with a walker that expires ---- */
 
 static struct {

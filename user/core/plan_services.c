@@ -101,7 +101,7 @@ static uint32_t retry_flags(const struct cfg_service *s)
 					 [RETRY_LIVE] = ZDD_S_RETRY | ZDD_S_RETRY_LIVE,
 					 [RETRY_OFF] = 0};
 
-	return s->forward == FORWARD_NAT ? flags[s->retry] : 0;
+	return s->forward == FORWARD_NAT || s->forward == FORWARD_SNAT ? flags[s->retry] : 0;
 }
 
 static void describe(const struct draft *d, const struct world_service *s, struct zdd_service *out)
