@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Evidence from counts, valid at every look (Lindon and Malek, arXiv 2011.03567): products of
+ * likelihood ratios, whose mean over a few alternatives is an e-value. When the hypothesis is true,
+ * it ever passes 1/alpha with a probability of alpha at most (Ville). Pure.
+ *
+ * All is kept as natural logarithms in doubles. A tick moves one by less than 1e11 (counts are at
+ * most 1e9, ratios at most 1e4), so that neither overflow nor infinity can come up; what a sum loses
+ * by rounding is 1e-16 of its size. Feeding a tick without bad events changes nothing but the slo. */
+#ifndef ZDD_EVIDENCE_H
+#define ZDD_EVIDENCE_H
+
+#include <stddef.h>
+
+/* c of the m bad events of a tick are the canary's, which had the part q (0..1) of the exposures;
+ * an event of a side without exposures is the caller's to refuse. */
+struct bad_events {
+	double c, m, q;
+};
+
+enum { N_WORSE = 9, N_OK = 4, N_SLO = 3, N_SPLIT = 6 };
+
+struct worse {
+	double log[N_WORSE];  /* since the rollout began */
+	double late[N_WORSE]; /* the same, each set back to 0 by the tick after it fell below */
+};
+
+struct ok {
+	double log[N_OK];
+};
+
+struct slo {
+	double log[N_SLO];
+};
+
+struct split {
+	double log[N_SPLIT];
+};
+
+/* The hypothesis: the canary's rate of bad events is at most the baseline's. */
+void worse_feed(struct worse *, struct bad_events);
+double worse_log(const struct worse *);
+/* An e-detector for a change on the way: it passes A once in A ticks at most while all is well. */
+double late_log(const struct worse *);
+
+/* The hypothesis: the canary's rate is at least margin (above 1.15) times the baseline's. */
+void ok_feed(struct ok *, struct bad_events, double margin);
+double ok_log(const struct ok *);
+
+/* The hypothesis: the canary's rate is at least limit (0..1). bad of n exposures, both the
+ * canary's. */
+void slo_feed(struct slo *, double bad, double n, double limit);
+double slo_log(const struct slo *);
+
+/* The hypothesis: each new source falls to the canary with the probability share (0..1). */
+void split_feed(struct split *, double canary, double all, double share);
+double split_log(const struct split *);
+
+/* Further bad events of either side until ok reaches ln target, when the canary is as good as the
+ * baseline; further exposures of the canary until slo does, when its rate stays p. By the best
+ * alternative alone, so rather too many. INFINITY: never. */
+double ok_left(const struct ok *, double q, double margin, double target);
+double slo_left(const struct slo *, double p, double limit, double target);
+
+/* ln of the mean of exp(logs[i]) */
+double log_mean_exp(const double *logs, size_t n);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Latency as a count: an answer is slow when it comes after tau, the upper edge of the bucket that
+ * holds the baseline's p95 (or p99) before the step began. Tau then stays for the step: a threshold
+ * that followed the data would be judged by what chose it. Pure. */
+#ifndef ZDD_SLOW_H
+#define ZDD_SLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bucket 8 o + k begins at 2^o (8 + k) / 8 microseconds: 8 an octave, 1 us to 67 s; what is faster
+ * or slower counts in the first or last. */
+enum { LATENCY_BUCKETS = 208 };
+
+struct latency {
+	uint32_t count[LATENCY_BUCKETS];
+};
+
+struct slow {
+	uint64_t count[LATENCY_BUCKETS], n; /* the baseline since the step began */
+	bool frozen;
+	unsigned tau; /* buckets above it are slow */
+};
+
+/* Freezes tau when the baseline had enough answers (ten beyond the quantile), else keeps the old one;
+ * quantile is .95 or .99. */
+void slow_step(struct slow *, double quantile);
+/* One tick's baseline. The first tau of all is frozen as soon as there is enough: it counts from the
+ * next tick on. */
+void slow_learn(struct slow *, const struct latency *, double quantile);
+/* n answers, bad of them slow; none before tau is frozen. */
+void slow_count(const struct slow *, const struct latency *, uint64_t *n, uint64_t *bad);
+/* The upper edge of tau's bucket in microseconds. */
+uint64_t slow_tau_us(const struct slow *);
+
+#endif
