@@ -162,12 +162,15 @@ check: deps ## format, gcc and clang warnings, cppcheck, layers, verifier budget
 unit_dir  = lib/systemd/system
 man_pages = $(foreach page,$(wildcard docs/man/*.[158]),\
               0644:$(page):share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+schemas   = $(foreach schema,$(wildcard docs/schema/*.json),\
+              0644:$(schema):share/doc/zdd/schema/$(notdir $(schema)))
 installed = 0755:$(B)/zddd:sbin/zddd 0755:$(B)/zddctl:bin/zddctl \
             0755:$(B)/zdd-decap:sbin/zdd-decap \
             0644:$(B)/zddd.service:$(unit_dir)/zddd.service \
             0644:$(B)/zddctl.bash:share/bash-completion/completions/zddctl \
             0644:tools/zdd.yaml.example:share/doc/zdd/zdd.yaml.example \
-            0644:README.md:share/doc/zdd/README.md 0644:LICENSE:share/doc/zdd/LICENSE $(man_pages)
+            0644:README.md:share/doc/zdd/README.md 0644:LICENSE:share/doc/zdd/LICENSE $(man_pages) \
+            $(schemas)
 
 install: all ## into PREFIX (/usr/local), below DESTDIR; systemd unit and man pages included
 	@sed 's,@PREFIX@,$(PREFIX),' tools/zddd.service >$(B)/zddd.service

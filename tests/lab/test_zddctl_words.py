@@ -65,7 +65,8 @@ def complete(peer, line):
     ("zddctl fl", ["flip"]), ("zddctl ", ["ls", "get", "flip", "--dry-run"]), ("zddctl -o js", ["json", "jsonl"]),
     ("zddctl flip --f", ["--force"]), ("zddctl get sh", ["shop"]), ("zddctl flip sh", ["shop=blue", "shop=green"]),
     ("zddctl flip shop=g", ["green"]), ("zddctl drain shop/b", ["shop/blue", "shop/blue/10.0.1.11:8080"]),
-    ("zddctl status shop --until d", ["degraded", "drained"]), ("zddctl --socket x backend a", ["add"])])
+    ("zddctl status shop --until d", ["degraded", "drained"]), ("zddctl --socket x backend a", ["add"]),
+    ("zddctl judge /etc/pass", ["/etc/passwd"])])
 def test_completion(peer, line, words):
     got = complete(peer, line)
     assert [w for w in words if w not in got] == [], got

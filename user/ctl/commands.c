@@ -48,6 +48,10 @@ static const struct command rows[] = {
 	 "is this node fit for traffic? exit 0 or 1",
 	 "/v1/ready", fit_run,
 	 TAKES_LOOK, 0, 0, "", NULL},
+	{"judge", "FILE",
+	 "a verdict on recorded counts of a rollout",
+	 NULL, judge_run,
+	 TAKES_LOOK | TAKES_NAME, 1, 1, "recording", NULL},
 
 	{"apply", "-f FILE",
 	 "make FILE the configuration in force",

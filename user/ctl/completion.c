@@ -16,6 +16,7 @@ static const struct {
 	{"target",
 	 "$(zddctl get -o name 2>/dev/null | awk -F/ 'NF > 1 {print $1 \"=\" $2}' | sort -u)"},
 	{"share", "share $(zddctl ls -o name 2>/dev/null)"},
+	{"recording", "$(compgen -f -- \"$word\")"},
 	{"command", "$commands"},
 };
 

@@ -19,6 +19,9 @@ enum exit_code {
 	EXIT_NOT_FOUND = 3,
 	EXIT_UNREACHABLE = 5,
 	EXIT_NOT_PERMITTED = 6,
+	EXIT_ROLLED_BACK = 11,
+	EXIT_WAITING = 13,
+	EXIT_INCONCLUSIVE = 14,
 	EXIT_TIMEOUT = 15,
 	EXIT_CUT = 16,
 	EXIT_CHANGES = 20,
@@ -233,6 +236,7 @@ int events_run(struct ctl *, char **words, int n);
 int why_run(struct ctl *, char **words, int n);
 int doctor_run(struct ctl *, char **words, int n);
 int fit_run(struct ctl *, char **words, int n);
+int judge_run(struct ctl *, char **words, int n);
 int apply_run(struct ctl *, char **words, int n);
 int save_run(struct ctl *, char **words, int n);
 int flip_run(struct ctl *, char **words, int n);

@@ -30,10 +30,11 @@ void help_print(FILE *out)
 	fputs("\noptions, before or after the command\n", out);
 	options_print_help(out, TAKES_CHANGE);
 	fputs("\nexit codes\n"
-	      "  0 done              4 refused                15 timeout, still going\n"
-	      "  1 other error       5 daemon not reachable   16 done, connections were cut\n"
-	      "  2 usage or file     6 not permitted          20 plan: there are changes\n"
-	      "  3 not found        10 failed safe\n",
+	      "  0 done              5 daemon not reachable   13 waiting for a person\n"
+	      "  1 other error       6 not permitted          14 inconclusive\n"
+	      "  2 usage or file    10 failed safe            15 timeout, still going\n"
+	      "  3 not found        11 rolled back            16 done, connections were cut\n"
+	      "  4 refused                                    20 plan: there are changes\n",
 	      out);
 }
 
