@@ -6,12 +6,24 @@
 #include "quote.h"
 #include "route.h"
 
-/* Folded. By itself, because its loop is long for the verifier. */
-ZDD_RARE int xdp_sum(struct xdp_md *ctx, __u32 l4, __u32 length)
+/* Folded. By itself: the verifier walks each round of a loop over a packet. */
+ZDD_RARE int xdp_sum_part(struct xdp_md *ctx, __u32 at, __u32 length)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 
-	return csum_fold(sum_segment(data + bounded(l4), end, length));
+	return csum_fold(sum_part(data + (at & 0x1fff), end, length));
+}
+
+/* Of the L4 segment, folded. */
+ZDD_RARE int xdp_sum(struct xdp_md *ctx, __u32 l4, __u32 length)
+{
+	__u32 sum = 0, done = 0;
+
+#pragma clang loop unroll(disable)
+	for (int n = 0; n < SUM_PARTS && done < length; n++, done += SUM_PART)
+		sum += xdp_sum_part(ctx, l4 + done,
+				    length - done < SUM_PART ? length - done : SUM_PART);
+	return csum_fold(sum);
 }
 
 ZDD_INLINE int xdp_complete(struct xdp_md *ctx, const struct zdd_packet *p)

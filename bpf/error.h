@@ -23,17 +23,17 @@ ZDD_INLINE void quoted_key(struct zdd_job *j, struct zdd_key *key)
 	key->hash = zdd_flow_hash(key->client, key->port, q->proto, j->seed);
 }
 
-ZDD_INLINE void find_quoted(const struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
+ZDD_INLINE void find_quoted(struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
 {
 	if (j->quote.proto == PROTO_UDP)
-		return flow_find(region_udp(), key, hit);
-	flow_find(region_tcp(), key, hit);
+		return flow_seek(j, region_udp(), key, hit);
+	flow_seek(j, region_tcp(), key, hit);
 	if (!hit->flow)
-		flow_find(region_half(), key, hit);
+		flow_seek(j, region_half(), key, hit);
 }
 
 /* What is quoted went from an address of this node that stands for a client. */
-ZDD_INLINE void find_source(const struct zdd_job *j, struct zdd_key *key, struct zdd_hit *hit)
+ZDD_INLINE void find_source(struct zdd_job *j, struct zdd_key *key, struct zdd_hit *hit)
 {
 	const struct zdd_packet *q = &j->quote;
 

@@ -209,6 +209,46 @@ ZDD_INLINE void find_half(const struct zdd_job *j, const struct zdd_key *key, st
 		hit->flow = 0;
 }
 
+/* As flow_find does it. By itself: the verifier walks a search once for each place it is inlined. */
+ZDD_RARE __u32 seek_place(const struct zdd_seek *s, __u32 first, __u32 n)
+{
+	struct zdd_region r = {first, n};
+	struct zdd_key key;
+	struct zdd_hit hit;
+
+	if (!s)
+		return NO_PLACE;
+	key = (struct zdd_key){.hash = s->hash,
+			       .client = &s->client,
+			       .port = s->port,
+			       .peer = s->of_backend ? &s->peer : 0,
+			       .peer_port = s->peer_port,
+			       .listener = s->listener};
+	OPAQUE(key.peer);
+	flow_find(r, &key, &hit);
+	return hit.flow ? hit.place : NO_PLACE;
+}
+
+/* flow_find for what comes seldom. */
+ZDD_INLINE void flow_seek(struct zdd_job *j, struct zdd_region r, const struct zdd_key *key,
+			  struct zdd_hit *hit)
+{
+	struct zdd_seek *s = &j->seek;
+	__u32 place;
+
+	s->hash = key->hash;
+	s->client = *key->client;
+	s->port = key->port;
+	s->of_backend = key->peer != 0;
+	if (key->peer)
+		s->peer = *key->peer;
+	s->peer_port = key->peer_port;
+	s->listener = key->listener;
+	place = seek_place(s, r.first, r.n);
+	if (place == NO_PLACE || !flow_read(place, key, hit))
+		hit->flow = 0;
+}
+
 ZDD_INLINE __u64 meta_touched(__u64 meta, __u16 bits, __u32 now)
 {
 	return ZDD_META(now, ZDD_META_STATE(meta) | bits, ZDD_META_EPOCH(meta));

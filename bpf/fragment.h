@@ -87,7 +87,8 @@ ZDD_INLINE void look_fragment(struct zdd_job *j)
 	if (!set)
 		return;
 	f = fragment_place(set, who, j->now);
-	if (ONCE(f->who) != who || !fragment_lives(f, j))
+	if (ONCE(f->who) != who || !fragment_lives(f, j) ||
+	    (j->p.egress && f->action == ACT_TO_BACKEND)) /* sent on already, see look */
 		return (void)end_before(j);
 	ORDER(&f->hash);
 	j->hash = (__u64)f->hash << 32;

@@ -172,34 +172,47 @@ ZDD_INLINE int is_partial(__u8 *data, const __u8 *end, const struct zdd_packet *
 	       !p->first_fragment;
 }
 
-enum { SEGMENT_WORDS = 640 }; /* 5 KiB: above the largest frame of native XDP without fragments */
+/* 5 KiB together: above the largest frame of native XDP without fragments. */
+enum { SUM_PART = 256, SUM_PARTS = 20 };
 
-/* Sum of the L4 segment up to the end of the packet, at most SEGMENT_WORDS * 8 bytes. */
-ZDD_INLINE __u64 sum_segment(const __u8 *l4, const __u8 *end, __u32 length)
+/* Sum of up to SUM_PART bytes, and not beyond the end of the packet. */
+ZDD_INLINE __u64 sum_part(const __u8 *at, const __u8 *end, __u32 length)
 {
 	__u32 i = 0;
 	__u64 sum = 0;
 
 #pragma clang loop unroll(disable)
-	for (int n = 0; n < SEGMENT_WORDS && i + 8 <= length; n++, i += 8) {
-		if (l4 + i + 8 > end)
+	for (int n = 0; n < SUM_PART / 8 && i + 8 <= length; n++, i += 8) {
+		if (at + i + 8 > end)
 			break;
-		sum += ((const be32_at *)(l4 + i))->v;
-		sum += ((const be32_at *)(l4 + i + 4))->v;
+		sum += ((const be32_at *)(at + i))->v;
+		sum += ((const be32_at *)(at + i + 4))->v;
 	}
 #pragma clang loop unroll(disable)
 	for (int n = 0; n < 4 && i + 2 <= length; n++, i += 2) {
-		if (l4 + i + 2 > end)
+		if (at + i + 2 > end)
 			break;
-		sum += ((const be16_at *)(l4 + i))->v;
+		sum += ((const be16_at *)(at + i))->v;
 	}
-	if (i < length && l4 + i + 1 <= end) {
+	if (i < length && at + i + 1 <= end) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-		sum += l4[i];
+		sum += at[i];
 #else
-		sum += (__u32)l4[i] << 8;
+		sum += (__u32)at[i] << 8;
 #endif
 	}
+	return sum;
+}
+
+/* Sum of the L4 segment, part by part. */
+ZDD_INLINE __u64 sum_segment(const __u8 *l4, const __u8 *end, __u32 length)
+{
+	__u64 sum = 0;
+
+#pragma clang loop unroll(disable)
+	for (__u32 done = 0; done < SUM_PARTS * SUM_PART && done < length; done += SUM_PART)
+		sum += sum_part(l4 + done, end,
+				length - done < SUM_PART ? length - done : SUM_PART);
 	return sum;
 }
 

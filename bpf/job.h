@@ -70,6 +70,15 @@ struct zdd_again {
 	__u32 isn;
 };
 
+/* A flow that is asked for, by values: see struct zdd_key. */
+struct zdd_seek {
+	__u64 hash;
+	struct zdd_addr client, peer;
+	__be16 port, peer_port;
+	__u16 listener;
+	__u16 of_backend; /* peer counts */
+};
+
 /* One packet on its way through the brain. Values only, no pointers: the rare paths are global
  * functions, which the verifier checks once each, and which may take nothing else. It lies in a
  * map, one per CPU, because a BPF stack has 512 bytes. */
@@ -90,6 +99,7 @@ struct zdd_job {
 	struct zdd_syn syn;         /* the packet's own, when it is a client's SYN: read_syn */
 	struct zdd_packet quote;    /* of an ICMP error, its offsets from the quote's begin */
 	struct zdd_asker asker;     /* the client, whoever sent the packet: scratch, as the next */
+	struct zdd_seek seek;       /* scratch of flow_seek */
 	struct zdd_choice choice;   /* of open.h and retry.h */
 	struct zdd_again again;     /* of retry.h */
 	struct zdd_segment segment; /* of ACT_SYN, ACT_RESET */

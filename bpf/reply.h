@@ -73,15 +73,15 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 }
 
 /* SYN-ACKs belong to half-open flows first, everything else to established ones first. */
-ZDD_INLINE void find_reply(const struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
+ZDD_INLINE void find_reply(struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
 {
 	int syn = j->p.proto == PROTO_TCP && j->p.tcp_flags & TCP_SYN;
 
 	if (j->p.proto == PROTO_UDP)
-		return flow_find(region_udp(), key, hit);
-	flow_find(syn ? region_half() : region_tcp(), key, hit);
+		return flow_seek(j, region_udp(), key, hit);
+	flow_seek(j, syn ? region_half() : region_tcp(), key, hit);
 	if (!hit->flow)
-		flow_find(syn ? region_tcp() : region_half(), key, hit);
+		flow_seek(j, syn ? region_tcp() : region_half(), key, hit);
 }
 
 /* The flow that this alias is of, and no later one of the same client's. */
@@ -107,7 +107,7 @@ ZDD_RARE int reply_own(struct zdd_job *j, __u64 owner, __u32 port, __u32 source)
 	key.hash = zdd_flow_hash(key.client, key.port, j->p.proto, j->seed);
 	find_reply(j, &key, &hit);
 	if (!is_alias_of(j, &hit, owner, source) && j->p.proto == PROTO_TCP)
-		flow_find(j->p.tcp_flags & TCP_SYN ? region_tcp() : region_half(), &key, &hit);
+		flow_seek(j, j->p.tcp_flags & TCP_SYN ? region_tcp() : region_half(), &key, &hit);
 	if (!is_alias_of(j, &hit, owner, source))
 		return 0;
 	reply_flow(j, &hit);
