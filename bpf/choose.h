@@ -12,6 +12,7 @@ struct zdd_choice {
 	__u32 slot;  /* of the pool's table */
 	__u32 n;     /* slots of that table */
 	__u32 one;   /* the only backend when n is 1 */
+	__u32 trial; /* as in struct zdd_pool */
 };
 
 ZDD_INLINE __u64 big64(__u64 memory)
@@ -105,6 +106,7 @@ ZDD_INLINE int choose_in(__u32 slot, const struct zdd_service *s, const struct z
 	c->table = v6 ? entry->table[1] : entry->table[0];
 	c->n = v6 ? entry->n_slots[1] : entry->n_slots[0];
 	c->one = v6 ? entry->one[1] : entry->one[0];
+	c->trial = v6 ? entry->trial[1] : entry->trial[0];
 	c->slot = zdd_scale(tuple, c->n);
 	return c->n ? 0 : -1;
 }

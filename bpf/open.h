@@ -245,12 +245,31 @@ ZDD_INLINE enum zdd_verdict open_survey(struct zdd_job *j, const struct zdd_key 
 	return s->room.place == NO_PLACE ? ZDD_V_TABLE_FULL : ZDD_V_NEW;
 }
 
+/* Takes an ejected backend's trial (user/core/passive.h), by a SYN that could be made again and sent to
+ * another. ZDD_NONE: there is none. */
+ZDD_INLINE __u32 choose_trial(const struct zdd_job *j, const struct zdd_choice *c)
+{
+	__u32 backend = c->trial - 1;
+	struct zdd_backend *b;
+
+	if (likely(!c->trial) || j->p.proto != PROTO_TCP ||
+	    (j->syn.kept & (ZDD_SYN_WHOLE | ZDD_SYN_DATA)) != ZDD_SYN_WHOLE)
+		return ZDD_NONE;
+	b = AT(backends, backend);
+	if (!b || !ONCE(b->may_try) || is_taken(&j->survey, backend) ||
+	    __sync_val_compare_and_swap(&b->may_try, 1, 0) != 1)
+		return ZDD_NONE;
+	return backend;
+}
+
 /* The backend, and what it shall see as in source_for. ZDD_NONE: the client's port is taken at all
  * that were tried. */
 ZDD_INLINE __u32 open_choose(struct zdd_job *j, struct zdd_choice *c, __u32 *source)
 {
-	__u32 backend = chosen_backend(c);
+	__u32 backend = choose_trial(j, c);
 
+	if (backend == ZDD_NONE)
+		backend = chosen_backend(c);
 	*source = source_for(j, backend);
 	if (*source || !j->survey.n_taken)
 		return backend;

@@ -116,7 +116,7 @@ struct zdd_pool {
 	__u32 n_slots[2]; /* table size for v4, v6; 0: no backend; 1: `one` is the answer */
 	__u32 table[2];   /* first word in `tables` */
 	__u16 one[2];     /* the only backend */
-	__u32 spare[2];
+	__u32 trial[2];   /* 1 + an ejected backend that gets a flow when it `may_try`; 0: none */
 };
 
 struct zdd_cohort {
@@ -166,6 +166,7 @@ enum zdd_backend_flag {
 	ZDD_B_DOWN = 8,
 	ZDD_B_DRAIN = 16, /* admin state, for adoption */
 	ZDD_B_MAINT = 32,
+	ZDD_B_EJECTED = 64, /* by what its connections showed, for adoption */
 };
 
 struct zdd_backend {
@@ -179,7 +180,12 @@ struct zdd_backend {
 	__u16 socks;  /* the lowest backend of this endpoint: sockets are kept under its index */
 	__u8 forward; /* enum zdd_forward; part of its identity, as address, port and pool are */
 	__u8 spare8;
-	__u16 spare[15];
+	__u16 ejections;  /* in a row, for adoption, as the two times */
+	__u32 may_try;    /* 1: one new connection, though it is ejected; the daemon sets, programs
+			     clear */
+	__u64 ejected_ms; /* wall clock */
+	__u64 trial_ms;   /* wall clock; the next trial, not before */
+	__u64 spare;
 };
 
 enum zdd_hop_flag {

@@ -166,6 +166,16 @@ void site_down(struct site *s, const struct end *end)
 	publish(s);
 }
 
+void site_eject(struct site *s, const struct end *end, bool on_trial)
+{
+	struct world_backend *b = world_backend_at(s, end);
+
+	must(b, "no such backend", NULL);
+	b->passive.state = on_trial ? PASSIVE_TRIAL : PASSIVE_EJECTED;
+	s->memory->backends[b->object].may_try = on_trial;
+	publish(s);
+}
+
 struct zdd_signal_row site_signals(const struct site *s)
 {
 	struct zdd_signal_row sum = {0};

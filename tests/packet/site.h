@@ -27,6 +27,8 @@ void site_apply(struct site *, const char *text);
 /* The backend of this address is down from now on, by a new plan. */
 void site_down(struct site *, const struct end *backend);
 
+/* It is ejected, by a new plan; on_trial: and that plan and an offer let one new connection try it. */
+void site_eject(struct site *, const struct end *backend, bool on_trial);
 /* Of all backends. */
 struct zdd_signal_row site_signals(const struct site *);
 

@@ -156,6 +156,55 @@ TEST(gone_is_for_the_dead_who_are_not_last)
 	end();
 }
 
+/* ---- ejected ---- */
+
+TEST(ejected_backends_get_no_slot_but_a_trial)
+{
+	struct world_backend *b;
+	struct zdd_backend *object;
+
+	begin(HEAD SHOP POOLS);
+	publish();
+	b = &blue()->backends[1];
+	object = &memory.backends[b->object];
+	CHECK(slots_of(pool(0, 0), 0, b->object) > 400);
+	CHECK_INT(pool(0, 0)->trial[0], 0);
+	b->passive.state = PASSIVE_EJECTED;
+	object->may_try = 1; /* of before: no trial goes on */
+	publish();
+	CHECK_INT(slots_of(pool(0, 0), 0, b->object), 0);
+	CHECK_INT(pool(0, 0)->trial[0], 0);
+	CHECK_INT(object->may_try, 0);
+	CHECK_INT(object->flags, ZDD_B_USED | ZDD_B_EJECTED); /* UDP may stay */
+	b->passive.state = PASSIVE_TRIAL;
+	object->may_try = 1;
+	publish();
+	CHECK_INT(slots_of(pool(0, 0), 0, b->object), 0);
+	CHECK_INT(pool(0, 0)->trial[0], b->object + 1);
+	CHECK_INT(pool(0, 0)->trial[1], 0);
+	CHECK_INT(object->may_try, 1);
+	b->passive.taken_ms = 1; /* the next one's turn */
+	publish();
+	CHECK_INT(pool(0, 0)->trial[0], 0);
+	b->health.state = HEALTH_DOWN;
+	publish();
+	CHECK_INT(object->flags, ZDD_B_USED | ZDD_B_GONE | ZDD_B_DOWN | ZDD_B_EJECTED);
+	end();
+}
+
+/* The candidate's share falls to live, and live's trial with it. */
+TEST(a_trial_is_of_the_pool_that_answers)
+{
+	begin(HEAD SHOP POOLS);
+	set_share(5000);
+	set_health(green(), HEALTH_DOWN);
+	blue()->backends[0].passive.state = PASSIVE_TRIAL;
+	publish();
+	CHECK_INT(pool(0, 0)->trial[0], blue()->backends[0].object + 1);
+	CHECK_INT(pool(0, 1)->trial[0], blue()->backends[0].object + 1);
+	end();
+}
+
 /* ---- shares and rules ---- */
 
 TEST(share_table_only_when_needed)

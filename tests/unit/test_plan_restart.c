@@ -136,6 +136,28 @@ TEST(health_is_what_it_was)
 	memory_free(&memory);
 }
 
+TEST(ejections_are_what_they_were)
+{
+	struct passive *p;
+
+	load();
+	p = &backend(0, 1)->passive;
+	p->state = PASSIVE_EJECTED;
+	p->ejections = 3;
+	p->since_ms = 1000;
+	p->trial_ms = 41000;
+	publish(0);
+	restart();
+	p = &backend(0, 1)->passive;
+	CHECK_INT(p->state, PASSIVE_EJECTED);
+	CHECK_INT(p->ejections, 3);
+	CHECK_INT(p->since_ms, 1000);
+	CHECK_INT(p->trial_ms, 41000);
+	CHECK_INT(backend(0, 0)->passive.state, PASSIVE_IN);
+	unload();
+	memory_free(&memory);
+}
+
 /* The pool is well, all of one family are not: those are asked all the same. */
 TEST(panic_is_of_a_family)
 {

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "passive.h"
 #include "zdd/addr.h"
 
 enum {
@@ -32,6 +33,8 @@ enum forward_mode {
 bool forward_is_one_way(enum forward_mode);
 /* An IPv4 backend serves IPv6 clients too, and the other way round. */
 bool forward_crosses(enum forward_mode);
+/* Both directions of its connections are seen: they tell about the backends. */
+bool forward_is_watched(enum forward_mode);
 enum sticky_mode { STICKY_POOL, STICKY_BACKEND, STICKY_NONE };
 enum retry_mode { RETRY_POOL, RETRY_LIVE, RETRY_OFF };
 enum vip_mode { VIP_EXPECT, VIP_MANAGE };
@@ -127,8 +130,9 @@ struct cfg_service {
 	struct cfg_cohort *cohorts;
 	size_t n_cohorts;
 	struct cfg_health health;
-	char *salt;            /* default: the service's name */
-	uint8_t panic_percent; /* fewer healthy than this: health is ignored; default 50 */
+	struct cfg_passive passive; /* on only where forward_is_watched() */
+	char *salt;                 /* default: the service's name */
+	uint8_t panic_percent;      /* fewer healthy than this: health is ignored; default 50 */
 	uint32_t drain_deadline_ms;
 	enum drain_then drain_then; /* of what is open at the deadline */
 	uint32_t drain_rate;        /* connections a second that `shed` cuts */

@@ -99,6 +99,21 @@ static int plan_family(struct draft *d, const struct world_service *s, const str
 	return err;
 }
 
+/* An ejected backend that is to be tried out, as zdd_pool.trial: the first one. One that takes flows
+ * anyway (panic) needs none. */
+static uint32_t plan_trial(const struct world_service *s, const struct world_pool *p, int family)
+{
+	for (size_t i = 0; i < p->cfg->n_backends; i++) {
+		const struct world_backend *b = &p->backends[i];
+
+		if (b->admin == ADMIN_READY && b->passive.state == PASSIVE_TRIAL &&
+		    !b->passive.taken_ms && !backend_takes_new(s, p, b) &&
+		    (zdd_addr_is_v4(&b->cfg->addr) ? 0 : 1) == family)
+			return b->object + 1u;
+	}
+	return 0;
+}
+
 /* With nobody left, health is ignored (guarantee 4), but not what people asked for. */
 static int plan_family_or_panic(struct draft *d, const struct world_service *s,
 				const struct world_pool *p, int family, struct zdd_pool *out)
@@ -131,11 +146,16 @@ int plan_pool(struct draft *d, const struct world_service *s, unsigned pool, str
 
 	memset(out, 0, sizeof(*out));
 	for (int family = 0; family < 2 && !err; family++) {
+		const struct world_pool *from = &s->pools[pool];
+
 		if (pool != s->live)
-			err = plan_family(d, s, &s->pools[pool], family, backend_takes_new, out);
+			err = plan_family(d, s, from, family, backend_takes_new, out);
 		own |= out->n_slots[family] > 0;
-		if (!err && !out->n_slots[family])
-			err = plan_family_or_panic(d, s, live, family, out);
+		if (!err && !out->n_slots[family]) {
+			from = live;
+			err = plan_family_or_panic(d, s, from, family, out);
+		}
+		out->trial[family] = plan_trial(s, from, family);
 	}
 	out->id = own ? s->pools[pool].object : live->object;
 	return err;

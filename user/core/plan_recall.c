@@ -26,14 +26,18 @@ static const struct zdd_backend *find_backend(const struct zdd_memory *m, uint16
 	return NULL;
 }
 
-static void recall_backend(struct world_backend *b, uint32_t flags)
+static void recall_backend(struct world_backend *b, const struct zdd_backend *was)
 {
+	uint32_t flags = was->flags;
+
 	b->admin = flags & ZDD_B_DRAIN   ? ADMIN_DRAIN
 		   : flags & ZDD_B_MAINT ? ADMIN_MAINT
 					 : ADMIN_READY;
 	b->health.state = flags & ZDD_B_UP     ? HEALTH_UP
 			  : flags & ZDD_B_DOWN ? HEALTH_DOWN
 					       : HEALTH_UNKNOWN;
+	if (flags & ZDD_B_EJECTED)
+		passive_recall(&b->passive, was->ejected_ms, was->trial_ms, was->ejections);
 }
 
 static void recall_pool(const struct zdd_memory *m, uint16_t object, struct world_pool *p)
@@ -44,7 +48,7 @@ static void recall_pool(const struct zdd_memory *m, uint16_t object, struct worl
 		const struct zdd_backend *was = find_backend(m, object, b->cfg, &b->object);
 
 		if (was)
-			recall_backend(b, was->flags);
+			recall_backend(b, was);
 	}
 }
 

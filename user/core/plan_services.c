@@ -29,8 +29,11 @@ static uint32_t flags_of(const struct world_service *s, const struct world_pool 
 	flags |= b->health.state == HEALTH_DOWN ? ZDD_B_DOWN : 0;
 	flags |= b->admin == ADMIN_DRAIN ? ZDD_B_DRAIN : 0;
 	flags |= b->admin == ADMIN_MAINT ? ZDD_B_MAINT : 0;
-	/* UDP has no end: it leaves at once, but a draining backend keeps it, and so does the last. */
-	if (b->admin != ADMIN_DRAIN && others && !backend_takes_new(s, p, b))
+	flags |= backend_is_ejected(b) ? ZDD_B_EJECTED : 0;
+	/* UDP has no end: it leaves at once, but a draining backend keeps it, and so does the last,
+	 * and one whose TCP connections alone spoke against it. */
+	if (b->admin != ADMIN_DRAIN && others && !backend_takes_new(s, p, b) &&
+	    !(b->admin == ADMIN_READY && b->health.state != HEALTH_DOWN && backend_is_ejected(b)))
 		flags |= ZDD_B_GONE;
 	return flags;
 }
@@ -43,6 +46,16 @@ static uint8_t forward_of(const struct world_service *s)
 		[FORWARD_IPIP] = ZDD_FORWARD_IPIP, [FORWARD_GUE] = ZDD_FORWARD_GUE};
 
 	return of[s->cfg->forward];
+}
+
+/* For a daemon that starts again. Only a trial that goes on may still be taken. */
+static void remember_ejection(struct zdd_backend *out, const struct world_backend *b)
+{
+	out->ejections = b->passive.ejections;
+	out->ejected_ms = b->passive.since_ms;
+	out->trial_ms = b->passive.trial_ms;
+	if (b->passive.state != PASSIVE_TRIAL)
+		__atomic_store_n(&out->may_try, 0, __ATOMIC_RELAXED);
 }
 
 static int take_backend(struct draft *d, const struct world_service *s, const struct world_pool *p,
@@ -58,6 +71,7 @@ static int take_backend(struct draft *d, const struct world_service *s, const st
 		return draft_full(d, "backends", d->geometry->backends);
 	b->object = (uint16_t)object;
 	d->memory->backends[object].weight = b->cfg->weight;
+	remember_ejection(&d->memory->backends[object], b);
 	__atomic_store_n(&d->memory->backends[object].flags, flags_of(s, p, b, others),
 			 __ATOMIC_RELAXED);
 	return 0;

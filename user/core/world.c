@@ -89,6 +89,7 @@ static void pool_carry(struct world_pool *p, const struct world_pool *old)
 		b->admin = was->admin;
 		b->admin_since_ms = was->admin_since_ms;
 		b->health = was->health;
+		b->passive = was->passive;
 		b->object = was->object;
 	}
 }
@@ -215,28 +216,48 @@ static bool in_family(const struct world_backend *b, int family)
 	return !family || (zdd_addr_is_v4(&b->cfg->addr) ? 4 : 6) == family;
 }
 
+bool backend_is_ejected(const struct world_backend *b)
+{
+	return b->passive.state != PASSIVE_IN;
+}
+
+static bool is_away(const struct world_backend *b)
+{
+	return b->health.state == HEALTH_DOWN || backend_is_ejected(b);
+}
+
 static bool any_up(const struct world_pool *p)
 {
 	for (size_t i = 0; i < p->cfg->n_backends; i++)
-		if (p->backends[i].admin == ADMIN_READY && p->backends[i].health.state == HEALTH_UP)
+		if (p->backends[i].admin == ADMIN_READY &&
+		    p->backends[i].health.state == HEALTH_UP && !is_away(&p->backends[i]))
 			return true;
 	return false;
 }
 
-/* Unknown counts as up here: a daemon that has just started is no reason to panic. */
-bool pool_panics(const struct world_service *s, const struct world_pool *p)
+/* Fewer than panic_percent of the ready ones are up, `without` (may be NULL) not counted as such.
+ * Unknown counts as up: a daemon that has just started is no reason to panic. */
+static bool panics_without(const struct world_service *s, const struct world_pool *p,
+			   const struct world_backend *without)
 {
 	unsigned ready = 0, up = 0;
 
 	if (pool_index(s, p) != s->live)
 		return false;
 	for (size_t i = 0; i < p->cfg->n_backends; i++) {
-		if (p->backends[i].admin != ADMIN_READY)
+		const struct world_backend *b = &p->backends[i];
+
+		if (b->admin != ADMIN_READY)
 			continue;
 		ready++;
-		up += p->backends[i].health.state != HEALTH_DOWN;
+		up += b != without && !is_away(b);
 	}
 	return ready && (!up || up * 100 < s->cfg->panic_percent * ready);
+}
+
+bool pool_panics(const struct world_service *s, const struct world_pool *p)
+{
+	return panics_without(s, p, NULL);
 }
 
 bool backend_takes_new(const struct world_service *s, const struct world_pool *p,
@@ -244,11 +265,39 @@ bool backend_takes_new(const struct world_service *s, const struct world_pool *p
 {
 	if (b->admin != ADMIN_READY)
 		return false;
-	if (b->health.state == HEALTH_UP)
+	if (b->health.state == HEALTH_UP && !is_away(b))
 		return true;
-	if (b->health.state == HEALTH_UNKNOWN && !any_up(p))
+	if (b->health.state == HEALTH_UNKNOWN && !is_away(b) && !any_up(p))
 		return true;
 	return pool_panics(s, p);
+}
+
+/* Without b, is the rest of its family enough? */
+static bool family_spares(const struct world_service *s, const struct world_pool *p,
+			  const struct world_backend *b)
+{
+	unsigned ready = 0, away = 1, takers = 0, most;
+
+	for (size_t i = 0; i < p->cfg->n_backends; i++) {
+		const struct world_backend *other = &p->backends[i];
+
+		if (other->admin != ADMIN_READY ||
+		    zdd_addr_is_v4(&other->cfg->addr) != zdd_addr_is_v4(&b->cfg->addr))
+			continue;
+		ready++;
+		if (other == b)
+			continue;
+		away += is_away(other);
+		takers += backend_takes_new(s, p, other);
+	}
+	most = ready * s->cfg->passive.max_ejected / 100;
+	return takers && away <= (most ? most : 1);
+}
+
+bool pool_spares(const struct world_service *s, const struct world_pool *p,
+		 const struct world_backend *b)
+{
+	return b->admin == ADMIN_READY && !panics_without(s, p, b) && family_spares(s, p, b);
 }
 
 bool pool_takes_new(const struct world_service *s, const struct world_pool *p, int family)
@@ -267,7 +316,7 @@ bool pool_is_fit(const struct world_service *s, const struct world_pool *p, int 
 		const struct world_backend *b = &p->backends[i];
 
 		if (b->admin == ADMIN_READY && in_family(b, family) &&
-		    (unchecked || b->health.state == HEALTH_UP))
+		    (unchecked || b->health.state == HEALTH_UP) && !backend_is_ejected(b))
 			return true;
 	}
 	return false;

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "health.h"
+#include "passive.h"
 #include "zdd/limits.h"
 
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT };
@@ -16,6 +17,7 @@ struct world_backend {
 	enum admin_state admin;
 	uint64_t admin_since_ms; /* wall clock; when drain or maint began */
 	struct health health;
+	struct passive passive;
 	uint16_t
 		object; /* global backend object in the data path, ZDD_NONE before the first plan */
 };
@@ -68,16 +70,24 @@ struct world_service *world_find(const struct world *, const char *service);
 struct world_pool *world_find_pool(const struct world_service *, const char *pool);
 struct world_backend *world_find_backend(const struct world_pool *, const char *address);
 
-/* The verdict of health and admin on one backend, panic included. */
+/* The verdict of health, ejection and admin on one backend, panic included. */
 bool backend_takes_new(const struct world_service *, const struct world_pool *,
 		       const struct world_backend *);
 /* Some backend of this family (4, 6 or 0 for any) takes new flows. */
 bool pool_takes_new(const struct world_service *, const struct world_pool *, int family);
-/* Fewer than panic_percent of the ready backends are up: health is ignored. For live pools only. */
+/* Fewer than panic_percent of the ready backends are up and not ejected: both are ignored. For live
+ * pools only. */
 bool pool_panics(const struct world_service *, const struct world_pool *);
-/* Ready, and known to be up (or nobody checks it): what a flip waits for. family as above. */
+/* Ready, known to be up (or nobody checks it), not ejected: what a flip waits for. family as above. */
 bool pool_is_fit(const struct world_service *, const struct world_pool *, int family);
 bool pool_has_family(const struct world_pool *, int family);
+/* Nothing but its connections speaks against it, and they do. */
+bool backend_is_ejected(const struct world_backend *);
+/* The pool can do without this backend: of its address family no more than max_ejected are away then
+ * (by their check or ejected; one may always be), another takes new flows, and the pool does not
+ * panic. */
+bool pool_spares(const struct world_service *, const struct world_pool *,
+		 const struct world_backend *);
 
 unsigned pool_index(const struct world_service *, const struct world_pool *);
 /* Shares and live as they are now become what `undo` returns to. */
