@@ -104,6 +104,10 @@ TEST(policy_defaults)
 	CHECK_INT(s->health.fast_interval_ms, 500);
 	CHECK_INT(s->health.rise, 2);
 	CHECK_INT(s->health.fall, 3);
+	CHECK(s->passive.on);
+	CHECK_INT(s->passive.failures, 5);
+	CHECK_INT(s->passive.back_off_ms, 10000);
+	CHECK_INT(s->passive.max_ejected, 50);
 	config_free(c);
 }
 

@@ -80,9 +80,10 @@ TEST(every_field_is_there)
 		"takes_new", "flows_active", "flows_half_open", "flows_new",
 		"packets",   "bytes",        "backends"};
 	static const char *const of_backend[] = {
-		"address",  "weight",  "admin", "health",       "last_error",      "since",
-		"checked",  "packets", "bytes", "flows_active", "flows_half_open", "flows_new",
-		"draining", "replies", "mac",   "flows_closed", "reply_bytes",     "flows_cut"};
+		"address",         "weight",      "admin",     "health",  "last_error",
+		"since",           "checked",     "packets",   "bytes",   "flows_active",
+		"flows_half_open", "flows_new",   "draining",  "replies", "mac",
+		"flows_closed",    "reply_bytes", "flows_cut", "ejected", "signals"};
 	struct world *w = sight_make();
 	json_t *o = view(w, "shop");
 
@@ -98,6 +99,37 @@ TEST(every_field_is_there)
 	CHECK_INT(json_object_size(o), sizeof(of_service) / sizeof(*of_service));
 	CHECK_INT(json_object_size(pool(o, "blue")), sizeof(of_pool) / sizeof(*of_pool));
 	CHECK_INT(json_object_size(at(o, "blue", 0)), sizeof(of_backend) / sizeof(*of_backend));
+	json_decref(o);
+	world_free(w);
+}
+
+TEST(an_ejected_backend_is_seen)
+{
+	struct world *w = sight_make();
+	struct passive *p = &world_find(w, "shop")->pools[0].backends[1].passive;
+	json_t *o = view(w, "shop");
+
+	CHECK_STR(said(at(o, "blue", 1), "ejected"), "null");
+	json_decref(o);
+	p->state = PASSIVE_EJECTED;
+	p->since_ms = 1500;
+	p->trial_ms = 11500;
+	p->ejections = 2;
+	strcpy(p->reason, "in a row: 5 refused");
+	sight_change = (struct backend_numbers){.active = 1, .signals = {.refused = 7}};
+	o = view(w, "shop");
+	CHECK_STR(said(o, "state"), "\"degraded\"");
+	CHECK_STR(said(json_object_get(at(o, "blue", 1), "ejected"), "reason"),
+		  "\"in a row: 5 refused\"");
+	CHECK_STR(said(json_object_get(at(o, "blue", 1), "ejected"), "next_trial"),
+		  "\"1970-01-01T00:00:11.500Z\"");
+	CHECK_STR(said(json_object_get(at(o, "blue", 1), "signals"), "refused"), "7");
+	CHECK_STR(said(at(o, "blue", 1), "health"), "\"up\"");
+	json_decref(o);
+	p->state = PASSIVE_TRIAL;
+	o = view(w, "shop");
+	CHECK_STR(said(json_object_get(at(o, "blue", 1), "ejected"), "trial"), "true");
+	CHECK_STR(said(json_object_get(at(o, "blue", 1), "ejected"), "next_trial"), "null");
 	json_decref(o);
 	world_free(w);
 }

@@ -41,6 +41,28 @@ TEST(backends)
 	world_free(w);
 }
 
+TEST(ejected_backends)
+{
+	struct world *w = sight_make();
+	struct world_backend *b = backend(w, "blue", 0);
+
+	b->passive.withheld = true;
+	b->passive.run.refused = 9;
+	CHECK(says(w, "shop", "9 connections in a row came to nothing, but it is not ejected"));
+	b->passive.state = PASSIVE_EJECTED;
+	b->passive.trial_ms = sight_numbers.now_ms + 12000;
+	strcpy(b->passive.reason, "in a row: 5 refused");
+	CHECK(says(w, "shop", "takes no new flows: its connections came to nothing"));
+	CHECK(says(w, "shop", "ejected (in a row: 5 refused); a trial connection in 12 s"));
+	b->health.state = HEALTH_DOWN;
+	CHECK(says(w, "shop", "its trial waits for the health check to be up"));
+	b->passive.state = PASSIVE_TRIAL;
+	CHECK(says(w, "shop", "the next new connection is its trial"));
+	b->passive.taken_ms = 1;
+	CHECK(says(w, "shop", "a trial connection is on its way"));
+	world_free(w);
+}
+
 TEST(what_the_data_path_saw)
 {
 	struct world *w = sight_make();

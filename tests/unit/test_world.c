@@ -315,6 +315,78 @@ TEST(shares_add_up_exactly)
 	done(w);
 }
 
+/* Four backends of one family: who may be ejected, when some are away already. */
+TEST(how_many_may_be_ejected)
+{
+	static const struct {
+		const char *is; /* u up, d down, e ejected, m maint; the last one asks */
+		const char *max, *panic;
+		bool live, may;
+	} rows[] = {
+		{"uuuu", "50%", "50%", true, true},  {"euuu", "50%", "50%", true, true},
+		{"eeuu", "50%", "50%", true, false}, {"eduu", "50%", "50%", true, false},
+		{"duuu", "50%", "50%", true, true},  {"uuuu", "10%", "50%", true, true},
+		{"euuu", "10%", "50%", true, false}, {"euuu", "50%", "60%", true, false},
+		{"euuu", "50%", "60%", false, true}, {"eeuu", "100%", "0%", true, true},
+		{"eeeu", "100%", "0%", true, false}, {"deeu", "100%", "0%", true, false},
+		{"mmuu", "50%", "50%", true, true},  {"mmmu", "100%", "0%", true, false},
+		{"mmeu", "100%", "0%", true, false}, {"uuum", "50%", "50%", true, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char text[512];
+		struct world *w;
+		struct world_pool *p;
+
+		ROW("%s %s %s", rows[i].is, rows[i].max, rows[i].panic);
+		snprintf(text, sizeof(text),
+			 "interfaces: [lo]\nservices:\n  web:\n    listen: [\":80/tcp\"]\n"
+			 "    panic: %s\n    passive: {max_ejected: %s}\n    live: %s\n    pools:\n"
+			 "      a: [\"10.0.0.1:1\", \"10.0.0.2:1\", \"10.0.0.3:1\", \"10.0.0.4:1\","
+			 " \"[fd00::1]:1\"]\n      b: [\"10.0.1.1:1\"]\n",
+			 rows[i].panic, rows[i].max, rows[i].live ? "a" : "b");
+		w = make(text, NULL);
+		p = &w->services[0].pools[0];
+		p->backends[4].admin = ADMIN_MAINT; /* another family helps nobody here */
+		for (unsigned k = 0; k < 4; k++) {
+			struct world_backend *b = &p->backends[k];
+			char is = rows[i].is[k];
+
+			b->health.state = is == 'd' ? HEALTH_DOWN : HEALTH_UP;
+			b->passive.state = is == 'e' ? PASSIVE_EJECTED : PASSIVE_IN;
+			b->admin = is == 'm' ? ADMIN_MAINT : ADMIN_READY;
+		}
+		CHECK_INT(pool_spares(&w->services[0], p, &p->backends[3]), rows[i].may);
+		done(w);
+	}
+}
+
+TEST(ejected_counts_as_away)
+{
+	struct world *w = make(base, NULL);
+	struct world_service *s = world_find(w, "shop");
+	struct world_pool *blue = &s->pools[0];
+
+	blue->backends[0].health.state = blue->backends[1].health.state = HEALTH_UP;
+	blue->backends[0].passive.state = PASSIVE_EJECTED;
+	CHECK(!backend_takes_new(s, blue, &blue->backends[0]));
+	CHECK(backend_takes_new(s, blue, &blue->backends[1]));
+	CHECK(!pool_panics(s, blue));
+	CHECK(pool_is_fit(s, blue, 0));
+	blue->backends[1].health.state = HEALTH_UNKNOWN; /* all that is left may be asked */
+	CHECK(backend_takes_new(s, blue, &blue->backends[1]));
+	CHECK(!pool_is_fit(s, blue, 0));
+	blue->backends[1].health.state = HEALTH_DOWN;
+	CHECK(pool_panics(s, blue)); /* then neither counts */
+	CHECK(backend_takes_new(s, blue, &blue->backends[0]));
+	CHECK_INT(run(&w, "admin", "{\"service\":\"shop\",\"pool\":\"blue\",\"state\":\"ready\"}",
+		      78),
+		  0);
+	CHECK_INT(blue->backends[0].passive.state, PASSIVE_IN);
+	CHECK_INT(json_array_size(last.changes), 1);
+	done(w);
+}
+
 TEST(admin_states_and_panic)
 {
 	struct world *w = make(base, NULL);

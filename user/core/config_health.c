@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The health key: its table, its short form, and what goes with which type. */
+/* The keys health and passive: tables, short forms, and what goes with which type or mode. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,11 +116,23 @@ static int set_command(struct report *r, const struct node *n, const struct fiel
 	return 0;
 }
 
-int health_defaults(struct cfg_health *h)
+static const struct field passive_fields[] = {
+	{"failures", set_uint, AT(struct cfg_passive, failures), .min = 1, .max = 1000, .value = 5},
+	{"back_off", set_duration, AT(struct cfg_passive, back_off_ms), .min = 1000, .max = HOUR_MS,
+	 .value = 10000},
+	{"max_ejected", set_percent, AT(struct cfg_passive, max_ejected), .min = 1, .max = 100,
+	 .value = 50},
+};
+static const struct schema passive_schema = SCHEMA(passive_fields);
+
+int health_defaults(struct cfg_service *s)
 {
-	h->expect_low = 200;
-	h->expect_high = 399;
-	return schema_defaults(&health_schema, h);
+	int err = schema_defaults(&passive_schema, &s->passive);
+
+	s->passive.on = true;
+	s->health.expect_low = 200;
+	s->health.expect_high = 399;
+	return err ? err : schema_defaults(&health_schema, &s->health);
 }
 
 void health_release(struct cfg_health *h)
@@ -209,4 +221,24 @@ int set_health(struct report *r, const struct node *n, const struct field *f, vo
 	}
 	err = schema_read(r, n, &health_schema, h);
 	return err ? err : check_health(r, n, h);
+}
+
+/* "off" and "on", or the numbers. In some modes there is nothing to see. */
+int set_passive(struct report *r, const struct node *n, const struct field *f, void *obj)
+{
+	static const char *const words[] = {"off", "on", NULL};
+	static const struct field word = {.size = sizeof(bool), .words = words};
+	struct cfg_service *s = obj;
+	int err;
+
+	(void)f;
+	if (n->kind == NODE_SCALAR)
+		err = set_word(r, n, &word, &s->passive.on);
+	else
+		err = schema_read(r, n, &passive_schema, &s->passive);
+	if (!err && s->passive.on && !forward_is_watched(s->forward))
+		return fail_key(r, n,
+				"does nothing with forward: %s; expected only with nat or snat",
+				forward_words[s->forward]);
+	return err;
 }

@@ -109,6 +109,14 @@ static json_t *health(const struct cfg_health *h)
 	return o;
 }
 
+static json_t *passive(const struct cfg_passive *p)
+{
+	if (!p->on)
+		return json_string("off");
+	return json_pack("{s:i, s:o, s:o}", "failures", p->failures, "back_off",
+			 duration(p->back_off_ms), "max_ejected", percent(p->max_ejected));
+}
+
 json_t *service_to_json(const struct cfg_service *s)
 {
 	json_t *o = json_object();
@@ -126,6 +134,8 @@ json_t *service_to_json(const struct cfg_service *s)
 	if (s->n_cohorts)
 		json_object_set_new(o, "cohorts", cohorts(s));
 	json_object_set_new(o, "health", health(&s->health));
+	if (forward_is_watched(s->forward))
+		json_object_set_new(o, "passive", passive(&s->passive));
 	json_object_set_new(o, "salt", json_string(s->salt));
 	json_object_set_new(o, "retry", json_string(retry_words[s->retry]));
 	json_object_set_new(o, "panic", percent(s->panic_percent));

@@ -59,10 +59,10 @@ int fail_word(struct report *r, const struct node *n, const char *what, const ch
 /* config_tables.c, config_items.c, config_health.c, config_check.c */
 extern const struct schema config_schema;
 item_fn read_interface, read_listener, read_backend, read_pool, read_service, read_address;
-set_fn set_health, set_cohorts, set_live, set_metrics, set_ports;
+set_fn set_health, set_passive, set_cohorts, set_live, set_metrics, set_ports;
 bool is_loopback(const struct zdd_addr *a);
 int refuse_unsupported(struct report *r, const struct node *n);
-int health_defaults(struct cfg_health *h);
+int health_defaults(struct cfg_service *s);
 int check_service(struct report *r, const struct node *service, const struct cfg_service *s);
 int check_config(struct report *r, const struct node *root, const struct config *c);
 void health_release(struct cfg_health *h);

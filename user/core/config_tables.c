@@ -34,6 +34,11 @@ bool forward_crosses(enum forward_mode mode)
 	return mode == FORWARD_IPIP || mode == FORWARD_GUE;
 }
 
+bool forward_is_watched(enum forward_mode mode)
+{
+	return mode == FORWARD_NAT || mode == FORWARD_SNAT;
+}
+
 const char *const then_words[] = {
 	[THEN_KEEP] = "keep", [THEN_SHED] = "shed", [THEN_CUT] = "cut", NULL};
 
@@ -154,6 +159,7 @@ static const struct field service_fields[] = {
 	{"live", .set = set_live},
 	{"cohorts", .set = set_cohorts},
 	{"health", .set = set_health},
+	{"passive", .set = set_passive},
 	{"salt", set_text, AT(struct cfg_service, salt), .min = 1, .max = 255, .expect = "a text"},
 	{"panic", set_percent, AT(struct cfg_service, panic_percent), .max = 100, .value = 50},
 	{"retry", set_word, AT(struct cfg_service, retry), .words = retry_words},
@@ -178,9 +184,10 @@ int read_service(struct report *r, const struct node *n, void *item)
 		return -ENOMEM;
 	err = schema_defaults(&service_schema, s);
 	if (!err)
-		err = health_defaults(&s->health);
+		err = health_defaults(s);
 	if (!err)
 		err = schema_read(r, n, &service_schema, s);
+	s->passive.on &= forward_is_watched(s->forward);
 	return err ? err : check_service(r, n, s);
 }
 

@@ -57,6 +57,15 @@ VALUE(up, u->backend->health.state == HEALTH_UP)
 VALUE(ready, u->backend->admin == ADMIN_READY)
 VALUE(takes, backend_takes_new(u->service, u->pool, u->backend))
 VALUE(weight, u->backend->cfg->weight)
+VALUE(ejected, backend_is_ejected(u->backend))
+VALUE(ejections, u->backend->passive.ejected)
+VALUE(answered, u->backend_now.signals.answered)
+VALUE(served, u->backend_now.signals.served)
+VALUE(refused, u->backend_now.signals.refused)
+VALUE(silent, u->backend_now.signals.silent)
+VALUE(unreachable, u->backend_now.signals.unreachable)
+VALUE(reset_early, u->backend_now.signals.reset_early)
+VALUE(taken, u->backend_now.signals.taken)
 VALUE(active, u->backend_now.active)
 VALUE(half, u->backend_now.half_open)
 VALUE(new_flows, u->backend_now.row.new_flows)
@@ -102,6 +111,20 @@ static const struct metric metrics[] = {
 	 closed},
 	{"zdd_backend_flows_cut_total", "counter", "Flows cut at the deadline of a drain.", BACKEND,
 	 cut},
+	{"zdd_backend_ejected", "gauge", "1 while it gets no new flows for what its own showed.",
+	 BACKEND, ejected},
+	{"zdd_backend_ejections_total", "counter", "Ejections by this daemon.", BACKEND, ejections},
+	{"zdd_backend_answered_total", "counter", "SYNs that it answered.", BACKEND, answered},
+	{"zdd_backend_served_total", "counter", "Flows that it sent data on.", BACKEND, served},
+	{"zdd_backend_refused_total", "counter", "SYNs that it answered with RST.", BACKEND,
+	 refused},
+	{"zdd_backend_silent_total", "counter", "SYNs that it did not answer.", BACKEND, silent},
+	{"zdd_backend_unreachable_total", "counter", "SYNs that an ICMP error answered.", BACKEND,
+	 unreachable},
+	{"zdd_backend_reset_early_total", "counter", "Flows that it reset before any data.",
+	 BACKEND, reset_early},
+	{"zdd_backend_taken_total", "counter", "SYNs that were taken from it and sent elsewhere.",
+	 BACKEND, taken},
 	{"zdd_backend_packets_total", "counter", "Packets towards the backend.", BACKEND, packets},
 	{"zdd_backend_bytes_total", "counter", "Bytes towards the backend.", BACKEND, bytes},
 	{"zdd_backend_replies_total", "counter", "Packets from the backend.", BACKEND, replies},

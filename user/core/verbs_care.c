@@ -41,20 +41,32 @@ static enum outcome leaves_one(struct txn *t, const struct world_service *s,
 		    s->cfg->name, p->cfg->name);
 }
 
+/* `ready` ends an ejection too. */
+static bool is_so(const struct world_backend *b, enum admin_state state)
+{
+	return b->admin == state && !(state == ADMIN_READY && backend_is_ejected(b));
+}
+
 static void set_admin(struct txn *t, const struct world_service *s, const struct world_pool *p,
 		      struct world_backend *b, enum admin_state state)
 {
 	char place[ENDPOINT_TEXT + ZDD_NAME_MAX + 2], from[sizeof(place) + 8];
 
-	if (b->admin == state)
+	const char *was = admin_state_words[b->admin];
+
+	if (is_so(b, state))
 		return;
+	if (b->admin == state)
+		was = "ejected";
 	snprintf(place, sizeof(place), "%.63s/%.55s", p->cfg->name, b->cfg->text);
-	snprintf(from, sizeof(from), "%s %s", place, admin_state_words[b->admin]);
-	json_say(t->answer->changes, "%s/%s: %s -> %s", s->cfg->name, place,
-		 admin_state_words[b->admin], admin_state_words[state]);
+	snprintf(from, sizeof(from), "%s %s", place, was);
+	json_say(t->answer->changes, "%s/%s: %s -> %s", s->cfg->name, place, was,
+		 admin_state_words[state]);
 	txn_record(t, s->cfg->name, from, admin_state_words[state]);
+	if (b->admin != state)
+		b->admin_since_ms = t->now_ms;
 	b->admin = state;
-	b->admin_since_ms = t->now_ms;
+	passive_clear(&b->passive);
 }
 
 static enum outcome set_admins(struct txn *t, struct world_service *s, struct world_pool *p,
@@ -74,7 +86,7 @@ static bool any_differs(const struct world_pool *p, const struct world_backend *
 			enum admin_state state)
 {
 	for (size_t i = 0; i < p->cfg->n_backends; i++)
-		if ((!only || only == &p->backends[i]) && p->backends[i].admin != state)
+		if ((!only || only == &p->backends[i]) && !is_so(&p->backends[i], state))
 			return true;
 	return false;
 }

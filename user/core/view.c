@@ -52,6 +52,25 @@ static void append_drain(void *list, const struct drain *d)
 
 /* ---- a service ---- */
 
+/* Why it gets no new flows though its check may be well; null while it does. */
+static json_t *view_ejected(const struct passive *p)
+{
+	if (p->state == PASSIVE_IN)
+		return json_null();
+	return json_pack("{s:o, s:s, s:i, s:b, s:o}", "since", view_time(p->since_ms), "reason",
+			 p->reason, "times", p->ejections, "trial", p->state == PASSIVE_TRIAL,
+			 "next_trial",
+			 p->state == PASSIVE_TRIAL ? json_null() : view_time(p->trial_ms));
+}
+
+static json_t *view_signals(const struct zdd_signal_row *row)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "answered", number(row->answered),
+			 "served", number(row->served), "refused", number(row->refused), "silent",
+			 number(row->silent), "unreachable", number(row->unreachable),
+			 "reset_early", number(row->reset_early), "taken", number(row->taken));
+}
+
 static json_t *view_backend(const struct world_service *s, const struct world_backend *b,
 			    const struct numbers *n)
 {
@@ -68,6 +87,7 @@ static json_t *view_backend(const struct world_service *s, const struct world_ba
 	set(o, "health", json_string(health_state_words[b->health.state]));
 	set(o, "last_error",
 	    b->health.last_error[0] ? json_string(b->health.last_error) : json_null());
+	set(o, "ejected", view_ejected(&b->passive));
 	set(o, "since", view_time(b->health.since_ms));
 	set(o, "checked", view_time(b->health.checked_ms));
 	set(o, "flows_active", number(now.active));
@@ -79,6 +99,7 @@ static json_t *view_backend(const struct world_service *s, const struct world_ba
 	set(o, "bytes", number(now.row.bytes));
 	set(o, "replies", number(now.row.replies));
 	set(o, "reply_bytes", number(now.row.reply_bytes));
+	set(o, "signals", view_signals(&now.signals));
 	set(o, "draining", draining);
 	set(o, "mac", now.mac ? json_string(now.mac) : json_null());
 	return o;
@@ -138,6 +159,14 @@ static json_t *view_stable(const struct world_service *s)
 	return json_string(text);
 }
 
+static bool is_degraded(const struct world_service *s, const struct world_backend *b)
+{
+	bool checked = s->cfg->health.type != HEALTH_NONE;
+
+	return b->admin == ADMIN_READY &&
+	       ((checked && b->health.state != HEALTH_UP) || backend_is_ejected(b));
+}
+
 /* One word for a person's first look. */
 static const char *state_word(const struct world_service *s)
 {
@@ -147,9 +176,7 @@ static const char *state_word(const struct world_service *s)
 		const struct world_pool *p = &s->pools[i];
 
 		for (size_t k = 0; s->share[i] && k < p->cfg->n_backends; k++)
-			if (p->backends[k].admin == ADMIN_READY &&
-			    p->backends[k].health.state != HEALTH_UP &&
-			    s->cfg->health.type != HEALTH_NONE)
+			if (is_degraded(s, &p->backends[k]))
 				return "degraded";
 	}
 	return "ok";

@@ -18,6 +18,7 @@ struct pool_numbers {
 struct backend_numbers {
 	uint64_t active, half_open;
 	struct zdd_backend_row row;
+	struct zdd_signal_row signals;
 	const char *mac; /* "resolved", "unresolved", "local", or NULL: not known yet */
 };
 

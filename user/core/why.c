@@ -9,6 +9,31 @@
 #include "share.h"
 #include "view.h"
 
+/* What its connections say about it, where they say anything. */
+static void why_passive(const struct world_service *s, const struct world_backend *b,
+			const char *at, const struct numbers *n, json_t *list)
+{
+	const struct passive *p = &b->passive;
+	uint64_t wait = p->trial_ms > n->now_ms ? p->trial_ms - n->now_ms : 0;
+
+	if (p->state == PASSIVE_TRIAL)
+		json_say(list, "%s: ejected (%s); %s", at, p->reason,
+			 p->taken_ms ? "a trial connection is on its way"
+				     : "the next new connection is its trial");
+	else if (p->state == PASSIVE_EJECTED && b->health.state == HEALTH_DOWN)
+		json_say(list, "%s: ejected (%s); its trial waits for the health check to be up",
+			 at, p->reason);
+	else if (p->state == PASSIVE_EJECTED)
+		json_say(list, "%s: ejected (%s); a trial connection in %.0f s", at, p->reason,
+			 (double)wait / 1000);
+	else if (p->withheld)
+		json_say(list,
+			 "%s: %llu connections in a row came to nothing, but it is not ejected: "
+			 "too few others are left (max_ejected %u %%, panic %u %%)",
+			 at, (unsigned long long)passive_failures(p), s->cfg->passive.max_ejected,
+			 s->cfg->panic_percent);
+}
+
 static void why_backend(const struct world_service *s, const struct world_pool *p,
 			const struct world_backend *b, const struct numbers *n, json_t *list)
 {
@@ -21,6 +46,8 @@ static void why_backend(const struct world_service *s, const struct world_pool *
 	if (b->admin != ADMIN_READY)
 		json_say(list, "%s %s: a person put it in %s; %llu flows are still open", at, takes,
 			 admin_state_words[b->admin], (unsigned long long)now.active);
+	else if (backend_is_ejected(b) && !backend_takes_new(s, p, b))
+		json_say(list, "%s %s: its connections came to nothing", at, takes);
 	else if (s->cfg->health.type == HEALTH_NONE)
 		json_say(list, "%s %s: nothing checks its health (health: none)", at, takes);
 	else if (b->health.state == HEALTH_UNKNOWN)
@@ -31,6 +58,7 @@ static void why_backend(const struct world_service *s, const struct world_pool *
 		json_say(list, "%s %s: it is %s%s%s", at, takes,
 			 health_state_words[b->health.state],
 			 b->health.last_error[0] ? ", last error: " : "", b->health.last_error);
+	why_passive(s, b, at, n, list);
 	if (now.mac && !strcmp(now.mac, "unresolved"))
 		json_say(list, "%s: its next hop answers no neighbour request yet; %s", at,
 			 forward_is_one_way(s->cfg->forward)
@@ -66,8 +94,8 @@ static void why_pool(const struct world_service *s, size_t i, const struct numbe
 		json_say(list, "pool %s has no backends", p->cfg->name);
 	if (pool_panics(s, p))
 		json_say(list,
-			 "pool %s panics: fewer than %u %% of its ready backends are healthy, "
-			 "so health is ignored rather than the rest crushed",
+			 "pool %s panics: fewer than %u %% of its ready backends are healthy and "
+			 "not ejected, so health is ignored rather than the rest crushed",
 			 p->cfg->name, s->cfg->panic_percent);
 	for (size_t k = 0; k < p->cfg->n_backends; k++)
 		why_backend(s, p, &p->backends[k], n, list);

@@ -83,7 +83,7 @@ static const struct command rows[] = {
 	 "/v1/admin", admin_run,
 	 TAKES_CHANGE | TAKES_FORCE, 1, 1, "backend", NULL},
 	{"ready", "SVC/POOL[/ADDR]",
-	 "ends drain and maint",
+	 "ends drain, maint and an ejection",
 	 "/v1/admin", admin_run,
 	 TAKES_CHANGE, 1, 1, "backend", NULL},
 	{"backend", "add|del SVC/POOL/ADDR [weight=N] [--force]",

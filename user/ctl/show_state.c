@@ -11,14 +11,21 @@ enum { WATCH_TERMINAL_MS = 1000, POLL_MS = 250 };
 static void format_health(char *out, size_t size, const json_t *object, const char *field)
 {
 	const json_t *backends = json_object_get(object, "backends"), *backend;
+	const json_t *ejected = json_object_get(object, "ejected");
 	size_t i, up = 0;
 
+	if (json_is_object(ejected)) {
+		snprintf(out, size, "%s",
+			 json_is_true(json_object_get(ejected, "trial")) ? "trial" : "ejected");
+		return;
+	}
 	if (!json_is_array(backends)) {
 		format_plain(out, size, object, field);
 		return;
 	}
 	json_array_foreach(backends, i, backend)
-		up += !strcmp(field_text(backend, "health"), "up");
+		up += !strcmp(field_text(backend, "health"), "up") &&
+		      !json_is_object(json_object_get(backend, "ejected"));
 	snprintf(out, size, "%zu/%zu up", up, json_array_size(backends));
 }
 
@@ -70,7 +77,17 @@ static const struct view ls_view = {
 static void note_backend(struct ctl *ctl, const char *service, const char *pool, const json_t *b)
 {
 	const char *address = field_text(b, "address"), *why = field_text(b, "last_error");
+	const json_t *ejected = json_object_get(b, "ejected");
 	char line[1024];
+
+	if (json_is_object(ejected)) {
+		const char *next = field_text(ejected, "next_trial");
+
+		snprintf(line, sizeof(line), "! %s/%s/%s: ejected (%s), %s%s", service, pool,
+			 address, field_text(ejected, "reason"),
+			 *next ? "trial at " : "its trial goes on", next);
+		print_wrapped(ctl, 2, line);
+	}
 
 	if (strcmp(field_text(b, "health"), "up") && *why) {
 		snprintf(line, sizeof(line), "! %s/%s/%s: %s", service, pool, address, why);
@@ -196,7 +213,7 @@ static void drop_counters(json_t *value)
 	static const char *const counters[] = {
 		"flows_active", "flows_half_open", "flows_new", "measured_share",
 		"bytes",        "checked",         "open",      "held",
-		"left_ms"};
+		"left_ms",      "signals"};
 	json_t *inner;
 	const char *key;
 	size_t i;

@@ -84,8 +84,9 @@ static int start_parts(struct daemon *d)
 	d->removal = removal_make(d);
 	d->drains = drains_make(d);
 	d->holds = holds_make(d);
+	d->signals = signals_make(d);
 	return d->publisher && d->jobs && d->probes && d->sampler && d->removal && d->drains &&
-			       d->holds
+			       d->holds && d->signals
 		       ? 0
 		       : -ENOMEM;
 }

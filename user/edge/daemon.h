@@ -65,6 +65,7 @@ struct daemon {
 	struct removal *removal;
 	struct drains *drains;
 	struct holds *holds;
+	struct signals *signals;
 	json_t *vips; /* {address: true} that this or an earlier daemon put on lo */
 	uint64_t started_ms;
 	uint64_t counted_ns, count_took_ns; /* the last numbers_count() */
@@ -105,6 +106,9 @@ void drains_free(struct drains *);
 struct drain_start drains_start(const struct drains *, const char *key);
 
 /* Ends holds in time, lets go what waited. holds.c */
+/* Feeds core/passive.h with what the data path counts, ejects and tries out. signals.c */
+struct signals *signals_make(struct daemon *);
+
 struct holds *holds_make(struct daemon *);
 void holds_free(struct holds *);
 /* The world's holds changed and are published. Returns how many connections are let go now. */

@@ -72,6 +72,11 @@ uint64_t datapath_held(const struct datapath *, uint16_t hold);
 int datapath_let_go(struct datapath *, const bool on_hold[ZDD_HOLDS], unsigned most,
 		    unsigned *left);
 
+/* An ejected backend may be sent one new connection, by plans that name it for that. */
+void datapath_offer_trial(struct datapath *, uint16_t backend);
+/* Somebody has taken it, or nothing was offered. */
+bool datapath_trial_taken(const struct datapath *, uint16_t backend);
+
 struct flow_counts {
 	uint64_t active; /* established or UDP */
 	uint64_t half;   /* half-open */
@@ -81,6 +86,7 @@ struct flow_counts datapath_pool_flows(const struct datapath *, uint16_t pool);
 /* Sums over CPUs. */
 struct zdd_pool_row datapath_pool_row(const struct datapath *, uint16_t pool);
 struct zdd_backend_row datapath_backend_row(const struct datapath *, uint16_t backend);
+struct zdd_signal_row datapath_signals(const struct datapath *, uint16_t backend);
 struct zdd_count_row datapath_counts(const struct datapath *);
 /* How long ago the kernel's clock of the rows (last_jiffies) stood there. */
 uint64_t datapath_age_ms(const struct datapath *, uint64_t jiffies);

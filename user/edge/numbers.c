@@ -98,6 +98,7 @@ static struct backend_numbers backend_numbers(void *context, uint16_t object)
 	n.active = flows.active;
 	n.half_open = flows.half;
 	n.row = datapath_backend_row(d->datapath, object);
+	n.signals = datapath_signals(d->datapath, object);
 	n.mac = mac_word(datapath_memory(d->datapath), object);
 	return n;
 }

@@ -30,6 +30,7 @@ static uint64_t with_jitter(const struct probe *p, uint32_t ms)
 	return ms - (uv_hrtime() / 1000 + (uintptr_t)p / 64) % (ms / 10 + 1);
 }
 
+/* A check that turns up is a hint: the trial connection need not wait. */
 static void report(struct probe *p, enum health_state was)
 {
 	const struct health *h = &p->backend->health;
@@ -39,6 +40,8 @@ static void report(struct probe *p, enum health_state was)
 			  .pool = p->pool->cfg->name,
 			  .backend = p->backend->cfg->text};
 
+	if (was == HEALTH_DOWN)
+		passive_hint(&p->backend->passive, wall_ms());
 	journal_event(d->journal, &e, "%s -> %s%s%s", health_state_words[was],
 		      health_state_words[h->state], h->last_error[0] ? ": " : "", h->last_error);
 	publisher_soon(d->publisher);
@@ -209,6 +212,13 @@ void probes_follow(struct probes *all, struct world *w)
 	qsort(list, n, sizeof(*list), by_key);
 	all->list = list;
 	all->n = n;
+}
+
+void probes_hurry(struct probes *all, const struct world_backend *b)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->list[i]->backend == b && !all->list[i]->attempt)
+			rest(all->list[i], 0);
 }
 
 struct probes *probes_make(struct daemon *d)

@@ -29,6 +29,8 @@ struct probes *probes_make(struct daemon *);
 /* Another world is in force: probes for its backends, none for others. The world before must still
  * be there. Backends in maint rest. */
 void probes_follow(struct probes *, struct world *);
+/* A backend of the present world is asked now, if it rests. */
+void probes_hurry(struct probes *, const struct world_backend *);
 void probes_free(struct probes *);
 
 /* ---- for the kinds: tcp, http and https, exec ---- */
