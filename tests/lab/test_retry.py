@@ -137,7 +137,7 @@ def test_candidate_may_refuse_to_live(lab, attach):
 
 
 def test_retry_off_tells_the_client(lab):
-    serve(lab, "tc", retry="off")
+    serve(lab, "tc", retry="off", passive="off")
     lab.backend("blue0").server.proc.kill9()
     result = lab.load("new", vip(4), flows=10, sources=200, total=200).result()
     assert result["failures"]["refused"] > 50, result["failures"]
