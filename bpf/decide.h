@@ -146,6 +146,27 @@ ZDD_INLINE int resets_early(__u16 state)
 	       ZDD_F_SYNACK;
 }
 
+/* An ICMP error that says that a packet did not get there, and why it will not (RFC 792, 1812 5.2.7.1,
+ * 4443 3.1); one that is too big, say, or too old, does not. Its type and code lie where the ports of
+ * others do. */
+ZDD_INLINE int is_unreachable(const struct zdd_packet *p)
+{
+	const __u32 codes = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 9 | 1 << 10 | 1 << 13;
+	__u32 word = __builtin_bswap16(p->sport), code = word & 255;
+
+	if (p->v6)
+		return word >> 8 == 1;
+	return word >> 8 == 3 && code < 32 && codes >> code & 1;
+}
+
+/* Such an error is about the SYN of a half-open flow when it quotes its number: any other sender has to
+ * guess it (RFC 5927 4.1). */
+ZDD_INLINE int quotes_syn(const struct zdd_packet *quote, __u16 state, __u32 isn)
+{
+	return quote->segment && quote->seq == isn &&
+	       (state & (ZDD_F_HALF | ZDD_F_SYNACK)) == ZDD_F_HALF;
+}
+
 /* A client's repeated SYN may go elsewhere when nothing at all came back since `sent`, for a while:
  * a backend in TIME_WAIT says something (a challenge ACK), and the client repeats at once (TRAPS 6).
  * What came with data may have been worked on. */

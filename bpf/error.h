@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* ICMP errors belong to the flow of the packet that they quote (RFC 5508, 4.2). They change nothing
- * in it: whoever can guess a flow's addresses can send one. */
+ * in it, as whoever can guess a flow's addresses can send one; but one that quotes the number of a SYN
+ * refuses it. */
 #ifndef ZDD_ERROR_H
 #define ZDD_ERROR_H
 
@@ -68,6 +69,19 @@ ZDD_INLINE void error_to_client(struct zdd_job *j, const struct zdd_hit *hit, __
 	o->link = f->link;
 	o->vlan = f->vlan;
 	__builtin_memcpy(o->mac, f->mac, 6);
+}
+
+/* The SYN of this flow did not get to the backend that has it: tried elsewhere after the lookup, and
+ * until then the client shall be told. */
+ZDD_INLINE void note_unreachable(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	const struct zdd_backend *b = AT(backends, hit->owner.backend);
+
+	if (!is_unreachable(&j->p) || !b || !is_endpoint(b, &j->quote.dst, j->quote.dport) ||
+	    !quotes_syn(&j->quote, ZDD_META_STATE(hit->meta), hit->flow->isn))
+		return;
+	COUNT_SIGNAL(hit->owner.backend, unreachable);
+	refused_at(j, hit);
 }
 
 /* The client's own record of an alias knows the way to the client. Returns its port, 0 when hit is
@@ -160,12 +174,14 @@ ZDD_RARE int look_error(struct zdd_job *j)
 	if (!hit.flow && j->listener == ZDD_NONE)
 		find_source(j, &key, &hit);
 	port = find_own(j, &key, &hit);
-	if (hit.flow && j->listener == ZDD_NONE)
+	if (hit.flow && j->listener == ZDD_NONE) {
+		note_unreachable(j, &hit);
 		error_to_client(j, &hit, port);
-	else if (hit.flow)
+	} else if (hit.flow) {
 		error_to_backend(j, &hit);
-	else if (!end_before(j) && !error_remembered(j))
+	} else if (!end_before(j) && !error_remembered(j)) {
 		end_pass(&j->out, ZDD_V_NOT_L4);
+	}
 	return 0;
 }
 

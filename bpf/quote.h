@@ -17,8 +17,23 @@ ZDD_INLINE __u32 quote_room(const struct zdd_packet *p)
 	return p->segment < ICMP_HEADER ? 0 : p->segment - ICMP_HEADER;
 }
 
-/* Addresses, protocol and ports of the quoted packet; of the rest little may be there. 0, or -1: it
- * is no TCP or UDP packet, or one without ports. */
+enum { QUOTE_LEAST = 8 }; /* bytes of L4 that every error quotes (RFC 792, 1812 4.3.2.3, 4443) */
+
+/* A TCP sequence number, and how much of L4 is known to be there. */
+ZDD_INLINE void parse_quoted_seq(const __u8 *quote, const __u8 *end, struct zdd_packet *q)
+{
+	const __u8 *l4 = quote + bounded(q->l4);
+
+	q->segment = 0;
+	if (q->proto != PROTO_TCP || (__u32)(q->l4 + QUOTE_LEAST) > q->frame || l4 + QUOTE_LEAST > end)
+		return;
+	q->seq = get32(l4 + 4);
+	q->segment = QUOTE_LEAST;
+}
+
+/* Addresses, protocol and ports of the quoted packet, of TCP its sequence number when segment is
+ * QUOTE_LEAST; of the rest little may be there. 0, or -1: it is no TCP or UDP packet, or one without
+ * ports. */
 ZDD_INLINE int parse_quote(__u8 *data, const __u8 *end, const struct zdd_packet *p,
 			   struct zdd_packet *out)
 {
@@ -29,6 +44,7 @@ ZDD_INLINE int parse_quote(__u8 *data, const __u8 *end, const struct zdd_packet 
 		return -1;
 	if (q.l4 + 4u > q.frame || !has_ports(&q))
 		return -1;
+	parse_quoted_seq(quote_at(data, p), end, &q);
 	*out = q;
 	return 0;
 }

@@ -75,6 +75,8 @@ int zdd_xdp(struct xdp_md *ctx)
 		read_syn(data, end, &j->p, &j->syn);
 	if (unlikely(parsed == PARSED_ERROR || parsed == PARSED_FRAGMENT)) {
 		xdp_look(ctx, j, parsed == PARSED_FRAGMENT);
+		if (unlikely(j->refused))
+			retry_refused(j);
 		if (is_translated(&j->out))
 			return xdp_send_quoted(ctx, j);
 	} else {
@@ -111,6 +113,8 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 		read_syn((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p, &j->syn);
 	if (unlikely(parsed == PARSED_ERROR || parsed == PARSED_FRAGMENT)) {
 		tc_look(skb, j, parsed == PARSED_FRAGMENT);
+		if (unlikely(j->refused))
+			retry_refused(j);
 		if (is_translated(&j->out))
 			return tc_send_quoted(skb, j, parsed == PARSED_FRAGMENT);
 	} else {

@@ -93,6 +93,8 @@ static bool look_at(struct zdd_job *j, uint8_t *at, size_t n)
 		end_pass(&j->out, ZDD_V_NOT_L4);
 	else
 		lookup_error(j);
+	if (j->refused)
+		retry_refused(j);
 	return true;
 }
 

@@ -124,6 +124,26 @@ def test_black_hole_costs_one_repeat(lab, forward, family, attach):
     assert waits[-1] > 900, "nobody met the black hole: no proof"
 
 
+@pytest.mark.parametrize("family,attach", EVERYWHERE)
+@pytest.mark.parametrize("forward", MODES)
+def test_unreachable_is_refused(lab, forward, family, attach):
+    """One of two backends answers with ICMP, as a firewall or a router does: nobody waits for it."""
+    daemon = serve(lab, attach, forward=forward)
+    walled = lab.backend("blue0")
+    for limit in ("ipv4.icmp_ratelimit=0", "ipv6.icmp.ratelimit=0", "ipv4.icmp_msgs_burst=1000"):
+        walled.netns.run("sysctl", "-qew", "net." + limit)
+    rule = (f"ip daddr {walled.v4} tcp dport 8080 reject with icmp type host-unreachable" if family == 4 else
+            f"ip6 daddr {walled.v6} tcp dport 8080 reject with icmpv6 type admin-prohibited")
+    walled.netns.run("nft", "table inet wall { chain in { type filter hook input priority 0; " + rule + "; }; }")
+    load = load_of(lab, forward, "new", vip(family), flows=20, sources=300, total=300, timeout=5000, log=True)
+    result = load.result()
+    assert_clean(result, 300, rewritten_ok=forward == "snat")
+    assert {b["backend"] for b in result["backends"]} == {"blue1"}
+    assert daemon.counters()["syn_retried"]["count"] > 50, "nobody met the wall: no proof"
+    worst = max((row.connect - row.start) / 1e6 for row in load.rows())
+    assert worst < 900, f"the worst waited {worst:.0f} ms: for its own repeat"
+
+
 @pytest.mark.parametrize("attach", ["tc", "xdp"])
 def test_candidate_may_refuse_to_live(lab, attach):
     """retry: live. All of a candidate is gone; its clients are served by live."""

@@ -269,6 +269,129 @@ static const struct step neighbours[] = {
 	 .client = NEAR},
 };
 
+/* ---- ICMP ---- */
+
+#define INNER "10.0.1.1:1" /* a router before the backends */
+#define INNER6 "[fd00:1::1]:1"
+#define UNREACHABLE(n) .error = 3, .code = (n)
+#define QUOTES(what, sender, receiver)                                                             \
+	.about = &(what), .about_from = (sender), .about_to = (receiver)
+#define OF_CLIENT(what) QUOTES(what, CLIENT, "#")
+#define TOLD(what)                                                                                 \
+	QUOTES(what, CLIENT, "#"), .then_from = CLIENT, .then_to = PAIR, .source = PAIR,           \
+				   .verdict = "icmp_to_client"
+
+static const struct spec syn = {.flags = SYN, .seq = 1000, .tcp_words = 5};
+static const struct spec later_data = {.flags = ACK, .seq = 1001, .data = 40};
+
+#define BY_ROUTER(n)                                                                               \
+	AT_ONCE(EITHER),                                                                           \
+	{                                                                                          \
+		.from = INNER, .to = CLIENT, {UNREACHABLE(n), .quoted = 28}, "syn_retried", "!",   \
+		.made = &again, OF_CLIENT(syn)                                                     \
+	}
+
+static const struct step by_router[] = {
+	BY_ROUTER(1),
+	{TO(PAIR), A_SYN, "forwarded", "!"},
+	{.from = INNER, .to = CLIENT, {UNREACHABLE(1)}, "not_l4", OF_CLIENT(syn)},
+	{.from = "!",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 5000, .ack = 1001},
+	 "reply",
+	 .source = PAIR},
+	{TO(PAIR), {.flags = ACK, .seq = 1001, .ack = 5001}, "forwarded", "!"},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 7000, .ack = 1001},
+	 "late_reset",
+	 .made = &reset},
+};
+
+static const struct step net[] = {BY_ROUTER(0)};
+static const struct step protocol[] = {BY_ROUTER(2)};
+static const struct step net_prohibited[] = {BY_ROUTER(9)};
+static const struct step host_prohibited[] = {BY_ROUTER(10)};
+
+/* The longest error, and one with a tag. */
+static const struct step by_backend[] = {
+	AT_ONCE(EITHER),
+	{.from = "@",
+	 .to = CLIENT,
+	 {UNREACHABLE(3), .vlan = {7}},
+	 "syn_retried",
+	 "!",
+	 .made = &again,
+	 OF_CLIENT(syn)},
+	{.from = "!",
+	 .to = CLIENT,
+	 {UNREACHABLE(13)},
+	 "icmp_to_client",
+	 .source = PAIR,
+	 .notes = "retry_exhausted",
+	 QUOTES(syn, CLIENT, "!"),
+	 .then_from = CLIENT,
+	 .then_to = PAIR},
+};
+
+/* What says something else, or quotes another number, or none, is the client's. */
+static const struct step no_refusal[] = {
+	AT_ONCE(EITHER),
+	{.from = INNER, .to = CLIENT, {UNREACHABLE(5)}, TOLD(syn)},
+	{.from = INNER, .to = CLIENT, {UNREACHABLE(4), .word32 = 1400}, TOLD(syn)},
+	{.from = INNER, .to = CLIENT, {UNREACHABLE(32)}, TOLD(syn)},
+	{.from = INNER, .to = CLIENT, {.error = 11}, TOLD(syn)},
+	{.from = "@", .to = CLIENT, {UNREACHABLE(3)}, TOLD(later_data)},
+	{.from = "@", .to = CLIENT, {UNREACHABLE(3), .quoted = 24}, TOLD(syn)},
+	{TO(PAIR), A_SYN, "forwarded", "@"},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 5000, .ack = 1001},
+	 "reply",
+	 .source = PAIR},
+	{.from = "@", .to = CLIENT, {UNREACHABLE(3)}, TOLD(syn)},
+};
+
+/* A number that is 0 is not one that was not quoted. */
+static const struct spec syn_of_0 = {.flags = SYN, .tcp_words = 5};
+static const struct step number_0[] = {
+	{TO(PAIR), {.flags = SYN, .tcp_words = 5}, "new", EITHER},
+	{.from = "@", .to = CLIENT, {UNREACHABLE(3), .quoted = 27}, TOLD(syn_of_0)},
+};
+
+static const struct step six[] = {
+	{.from = CLIENT6, .to = PAIR6, A_SYN, "new", PAIR6_B " " PAIR6_B2},
+	{.from = INNER6,
+	 .to = CLIENT6,
+	 {.error = 1, .code = 3},
+	 "syn_retried",
+	 "!",
+	 .made = &again,
+	 QUOTES(syn, CLIENT6, "#")},
+	{.from = CLIENT6, .to = PAIR6, A_SYN, "forwarded", "!"},
+};
+
+static const struct step six_refused[] = {
+	{.from = CLIENT6, .to = PAIR6, A_SYN, "new", PAIR6_B " " PAIR6_B2},
+	{.from = "@", .to = CLIENT6, A_REFUSAL, "syn_retried", "!", .made = &again},
+	{.from = CLIENT6, .to = PAIR6, A_SYN, "forwarded", "!"},
+};
+
+static const struct step far_unreachable[] = {
+	FAR_NEW,
+	{.from = INNER,
+	 .to = "@",
+	 {UNREACHABLE(1), .quoted = 28},
+	 "syn_retried",
+	 "!",
+	 .made = &again,
+	 SEEN,
+	 QUOTES(syn, "@", "#")},
+	{.from = INNER, .to = "@", {UNREACHABLE(1)}, "not_l4", QUOTES(syn, "@", "#")},
+	{TO(FAR_PAIR), A_SYN, "forwarded", "!", SEEN},
+	{BACK("!"), {.flags = SYN | ACK, .seq = 5000, .ack = 1001}, "reply"},
+};
+
 static const struct packet_case cases[] = {
 	{"retry: refused by one", STEPS(refused)},
 	{"retry: refused by all", STEPS(refused_by_all)},
@@ -287,6 +410,17 @@ static const struct packet_case cases[] = {
 	{"retry: snat, silence", STEPS(far_silent)},
 	{"retry: the client's port is taken elsewhere", STEPS(rewritten)},
 	{"retry: client and backends in one network", STEPS(neighbours)},
+	{"retry: ICMP, host unreachable", STEPS(by_router)},
+	{"retry: ICMP, network unreachable", STEPS(net)},
+	{"retry: ICMP, protocol unreachable", STEPS(protocol)},
+	{"retry: ICMP, network prohibited", STEPS(net_prohibited)},
+	{"retry: ICMP, host prohibited", STEPS(host_prohibited)},
+	{"retry: ICMP, by backends", STEPS(by_backend)},
+	{"retry: ICMP that refuses no SYN", STEPS(no_refusal)},
+	{"retry: ICMP that quotes no number", STEPS(number_0)},
+	{"retry: ICMPv6", STEPS(six)},
+	{"retry: refused, v6", STEPS(six_refused)},
+	{"retry: snat, ICMP", STEPS(far_unreachable)},
 };
 
 const struct case_list retry_cases = CASES(cases);

@@ -54,10 +54,11 @@ static bool says(const char *list, const struct end *end)
 
 static struct end other_of(const struct run *r)
 {
-	static const char *const pairs[] = {PAIR_B, PAIR_B2, FAR_PAIR_B, FAR_PAIR_B2};
+	static const char *const pairs[] = {PAIR_B,      PAIR_B2, FAR_PAIR_B,
+					    FAR_PAIR_B2, PAIR6_B, PAIR6_B2};
 	size_t i = 0;
 
-	while (i < 3 && !says(pairs[i], &r->chosen))
+	while (i < 5 && !says(pairs[i], &r->chosen))
 		i++;
 	return end_of(pairs[i ^ 1]);
 }
@@ -82,10 +83,13 @@ static void put_about(struct spec *error, struct spec *about, struct end from, s
 	error->about = about;
 }
 
-/* "@": the client with the port that it was given; "#": the backend that was chosen. */
+/* "@": the client with the port that it was given; "#": the backend that was chosen; "!": the other
+ * of the pair. */
 static struct end end_in(const struct run *r, const char *text)
 {
-	return strcmp(text, "#") ? receiver_of(r, text) : r->chosen;
+	if (!strcmp(text, "#"))
+		return r->chosen;
+	return strcmp(text, "!") ? receiver_of(r, text) : other_of(r);
 }
 
 static struct spec incoming(const struct run *r, const struct step *s, struct spec *about)
@@ -107,12 +111,26 @@ static struct spec incoming(const struct run *r, const struct step *s, struct sp
 
 /* ---- what must come out ---- */
 
+static struct end went_to(const struct frame *out)
+{
+	const uint8_t *l3 = out->bytes + (out->bytes[12] == 0x81 ? 18 : 14);
+	bool v6 = l3[0] >> 4 == 6;
+	const uint8_t *port = l3 + (v6 ? 42 : 22);
+	struct end to = {.port = (uint16_t)(port[0] << 8 | port[1])};
+	__be32 v4;
+
+	memcpy(&v4, l3 + 16, 4);
+	to.addr = zdd_addr_v4(v4);
+	if (v6)
+		memcpy(to.addr.b, l3 + 24, 16);
+	return to;
+}
+
 /* The backend that the frame must go to; where several may be, the one it went to. */
 static bool find_backend(struct run *r, const struct step *s, const struct frame *out,
 			 struct end *to)
 {
-	struct end went = {.port = 0};
-	size_t l3 = out->bytes[12] == 0x81 ? 18 : 14;
+	struct end went;
 
 	if (!strcmp(s->backend, "@") || !strcmp(s->backend, "!")) {
 		*to = s->backend[0] == '@' ? r->chosen : other_of(r);
@@ -121,11 +139,7 @@ static bool find_backend(struct run *r, const struct step *s, const struct frame
 	if (!strchr(s->backend, ' ')) {
 		*to = end_of(s->backend);
 	} else {
-		__be32 v4;
-
-		memcpy(&v4, out->bytes + l3 + 16, 4);
-		went.addr = zdd_addr_v4(v4);
-		went.port = (uint16_t)(out->bytes[l3 + 22] << 8 | out->bytes[l3 + 23]);
+		went = went_to(out);
 		if (!says(s->backend, &went))
 			return FAIL(r, "went to none of %s", s->backend);
 		*to = went;

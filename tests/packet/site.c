@@ -17,8 +17,8 @@
 	"  dns:\n    listen: ['" DNS "/udp', '" DNS6 "/udp']\n"                                    \
 	POOL("'" DNS_B "', '" DNS6_B "'")                                                          \
 	"  pair:\n    listen: ['" PAIR "/tcp', '" PAIR "/udp', '"                                  \
-	PAIR_TOO "/tcp', '" PAIR_TOO "/udp']\n"                                                    \
-	POOL("'" PAIR_B "', '" PAIR_B2 "'")                                                        \
+	PAIR_TOO "/tcp', '" PAIR_TOO "/udp', '" PAIR6 "/tcp']\n"                                   \
+	POOL("'" PAIR_B "', '" PAIR_B2 "', '" PAIR6_B "', '" PAIR6_B2 "'")                                                        \
 	"  twin:\n    listen: ['" TWIN "/tcp', '" TWIN "/udp', '"                                  \
 	TWIN_TOO "/tcp', '" TWIN_TOO "/udp']\n"                                                    \
 	POOL("'" TWIN_B "'")                                                                       \
