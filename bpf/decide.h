@@ -173,8 +173,10 @@ ZDD_INLINE int quotes_syn(const struct zdd_packet *quote, __u16 state, __u32 isn
 ZDD_INLINE int is_silent(const struct zdd_packet *p, __u16 state, const struct zdd_syn *s,
 			 __u32 now, __u32 hz)
 {
+	/* `sent` may be a moment ahead: another CPU's. */
 	return (state & (ZDD_F_HALF | ZDD_F_SYNACK | ZDD_F_HEARD)) == ZDD_F_HALF &&
-	       !(s->kept & ZDD_SYN_DATA) && !p->payload && now - s->sent >= hz * 3 / 10;
+	       !(s->kept & ZDD_SYN_DATA) && !p->payload &&
+	       (__s32)(now - s->sent) >= (__s32)(hz * 3 / 10);
 }
 
 /* The sequence number that this sender will use next (RFC 9293 3.4). */

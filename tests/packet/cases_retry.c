@@ -104,11 +104,8 @@ static const struct step refused_after_answer[] = {
 
 static void second_later(struct site *s, const struct end *chosen)
 {
-	const struct zdd_geometry *g = s->memory->geometry;
-
 	(void)chosen;
-	for (uint32_t i = 0; i < ZDD_FLOW_WAYS * g->half_buckets; i++)
-		s->memory->syns[i].sent -= g->hz;
+	site_sent(s, 1);
 }
 
 /* The client's repeat goes elsewhere after silence, not before. */

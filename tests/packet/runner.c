@@ -424,6 +424,8 @@ static bool run_step(struct run *r, const struct step *s)
 {
 	if (s->before)
 		s->before(&r->site, &r->chosen);
+	else
+		site_sent(&r->site, -60); /* however slow this machine is: no SYN waits for long */
 	if (!s->keep_to)
 		return run_frame(r, s, s->as.keep);
 	for (uint16_t keep = s->as.keep; keep <= s->keep_to; keep++)

@@ -243,6 +243,15 @@ static uint32_t newest_seen(const struct site *s)
 	return newest;
 }
 
+void site_sent(const struct site *s, int seconds_ago)
+{
+	uint32_t n = ZDD_FLOW_WAYS * engine_geometry.half_buckets;
+	uint32_t sent = newest_seen(s) - (uint32_t)seconds_ago * engine_geometry.hz;
+
+	for (uint32_t i = 0; i < n; i++)
+		s->memory->syns[i].sent = sent;
+}
+
 /* Strangers are of the last listener, whose flows never expire, and were seen just now. */
 void site_fill(const struct site *s)
 {

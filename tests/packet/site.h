@@ -36,6 +36,8 @@ struct zdd_backend *site_backend(const struct site *, const struct end *backend)
 struct zdd_hop *site_hop(const struct site *, const struct end *backend);
 /* Flows seem to have been silent for so many more seconds. */
 void site_age(const struct site *, uint32_t seconds);
+/* The SYNs of half-open flows were sent so many seconds ago; negative: are still to be sent. */
+void site_sent(const struct site *, int seconds_ago);
 /* Every free place of every table is taken by strangers. */
 void site_fill(const struct site *);
 /* The daemon cuts every TCP flow. */
