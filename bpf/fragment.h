@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Fragments: only the first has ports. What became of it is remembered for those behind it: sets of
  * four, lossy, each written by whoever turns `who` from what it was to BUSY. A reader that sees the
- * same `who` before and after read one memo. Fragments that come before their first one pass. */
+ * same `who` before and after read one memo. Those that come before their first one: early.h. */
 #ifndef ZDD_FRAGMENT_H
 #define ZDD_FRAGMENT_H
 
@@ -44,16 +44,12 @@ ZDD_INLINE struct zdd_fragment *fragment_place(struct zdd_fragment_set *set, __u
 }
 
 /* A first fragment was decided upon. */
-ZDD_RARE int fragment_put(struct zdd_job *j)
+ZDD_INLINE int fragment_put(const struct zdd_job *j, __u64 who)
 {
-	struct zdd_fragment_set *set;
+	struct zdd_fragment_set *set = fragment_set(who);
 	struct zdd_fragment *f;
-	__u64 who, was;
+	__u64 was;
 
-	if (!j || (j->out.action != ACT_TO_BACKEND && j->out.action != ACT_TO_CLIENT))
-		return 0;
-	who = fragment_who(j);
-	set = fragment_set(who);
 	if (!set)
 		return 0;
 	f = fragment_place(set, who, j->now);
@@ -75,21 +71,32 @@ ZDD_RARE int fragment_put(struct zdd_job *j)
 	return 0;
 }
 
-/* A later fragment. Sets j->out. */
-ZDD_INLINE void look_fragment(struct zdd_job *j)
+/* What became of the first one of this datagram. NULL: it is not known. */
+ZDD_INLINE struct zdd_fragment *fragment_find(const struct zdd_job *j, __u64 who)
 {
-	__u64 who = fragment_who(j);
 	struct zdd_fragment_set *set = fragment_set(who);
-	struct zdd_out *o = &j->out;
 	struct zdd_fragment *f;
 
-	end_pass(o, ZDD_V_FRAGMENT_PASS);
 	if (!set)
-		return;
+		return 0;
 	f = fragment_place(set, who, j->now);
-	if (ONCE(f->who) != who || !fragment_lives(f, j) ||
-	    (j->p.egress && f->action == ACT_TO_BACKEND)) /* sent on already, see look */
-		return (void)end_before(j);
+	return ONCE(f->who) == who && fragment_lives(f, j) ? f : 0;
+}
+
+ZDD_INLINE int fragment_known(const struct zdd_job *j)
+{
+	return fragment_find(j, fragment_who(j)) != 0;
+}
+
+/* Returns 1 when the later fragment follows its first one by j->out. */
+ZDD_INLINE int fragment_get(struct zdd_job *j)
+{
+	__u64 who = fragment_who(j);
+	struct zdd_fragment *f = fragment_find(j, who);
+	struct zdd_out *o = &j->out;
+
+	if (!f || (j->p.egress && f->action == ACT_TO_BACKEND)) /* sent on already, see look */
+		return 0;
 	ORDER(&f->hash);
 	j->hash = (__u64)f->hash << 32;
 	o->addr = f->addr;
@@ -101,10 +108,9 @@ ZDD_INLINE void look_fragment(struct zdd_job *j)
 	o->vlan = f->vlan;
 	__builtin_memcpy(o->mac, f->mac, 6);
 	o->action = f->action;
-	o->verdict = ZDD_V_FRAGMENT_FORWARDED;
+	o->verdict = o->action == ACT_PASS ? ZDD_V_FRAGMENT_PASS : ZDD_V_FRAGMENT_FORWARDED;
 	ORDER(&f->hash);
-	if (ONCE(f->who) != who)
-		end_pass(o, ZDD_V_FRAGMENT_PASS);
+	return ONCE(f->who) == who;
 }
 
 #endif

@@ -91,6 +91,7 @@ struct zdd_job {
 	__u32 now;
 	__u16 listener, service;
 	__u32 held;          /* place in `held` that waits for the frame, plus 1 */
+	__u32 early;         /* the same, in `early` */
 	__u32 refused;       /* place of a half-open record whose SYN was refused, plus 1 */
 	__u32 refused_epoch; /* of that record */
 	/* Not cleared between packets: */

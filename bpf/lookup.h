@@ -7,7 +7,7 @@
 #include "door.h"
 #include "error.h"
 #include "forward.h"
-#include "fragment.h"
+#include "early.h"
 #include "reply.h"
 
 ZDD_INLINE void look(void *ctx, struct zdd_job *j)
@@ -51,6 +51,22 @@ ZDD_INLINE int lookup_begins(struct zdd_job *j)
 	return 0;
 }
 
+/* What became of it is what becomes of those behind it, and of those that came before. */
+ZDD_RARE int first_fragment(struct zdd_job *j)
+{
+	__u64 who;
+
+	if (!j || !j->word || j->out.action == ACT_DROP || j->out.action == ACT_BEFORE)
+		return 0;
+	j->now = NOW();
+	who = fragment_who(j);
+	if (j->out.action == ACT_PASS && !early_any(who))
+		return 0;
+	fragment_put(j, who);
+	early_wake(who);
+	return 0;
+}
+
 /* Decides about one parsed frame; j->out says what to do. The verdict is counted by the hook, when
  * it is carried out. */
 ZDD_INLINE void lookup(void *ctx, enum zdd_parsed parsed, struct zdd_job *j)
@@ -62,7 +78,7 @@ ZDD_INLINE void lookup(void *ctx, enum zdd_parsed parsed, struct zdd_job *j)
 	if (unlikely(j->refused))
 		retry_refused(j);
 	if (unlikely(j->p.first_fragment))
-		fragment_put(j);
+		first_fragment(j);
 }
 
 /* The same for PARSED_ERROR, with the quoted packet in j->quote. */

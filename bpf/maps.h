@@ -44,6 +44,12 @@ struct {
 		});
 } grace SEC(".maps");
 
+/* What the daemon is to do at once: hashes of datagrams whose fragments may go (early.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 65536);
+} wake SEC(".maps");
+
 /* The programs that were at the hooks before, while the data path moves from their maps into these:
  * XDP; tc ingress and egress. */
 struct {

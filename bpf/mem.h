@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The one place that knows whether memory is a BPF map or an array. AT(map, index) is a pointer to
- * an element, or NULL beyond the end. NOW() is jiffies, CPU() a row of the per-CPU arrays. */
+ * an element, or NULL beyond the end. NOW() is jiffies, CPU() a row of the per-CPU arrays, WAKE() a word
+ * to the daemon. */
 #ifndef ZDD_MEM_H
 #define ZDD_MEM_H
 
@@ -27,6 +28,11 @@
 #define NOW() bpf_jiffies64()
 #define NOW_NS() bpf_ktime_get_ns()
 #define CPU() bpf_get_smp_processor_id()
+#define WAKE(word)                                                                                 \
+	({                                                                                         \
+		__u64 word_ = (word);                                                              \
+		bpf_ringbuf_output(&wake, &word_, sizeof(word_), 0);                               \
+	})
 
 #endif
 

@@ -41,6 +41,9 @@ ZDD_MEMORY(M)
 #define NOW_NS() (NOW() * (1000000000u / geometry.hz))
 #define CPU() native_cpu
 
+NATIVE __u64 native_woken; /* the last word for the daemon */
+#define WAKE(word) (native_woken = (word))
+
 struct zdd_packet;
 
 NATIVE inline int host_socket(void *ctx, const struct zdd_packet *p)

@@ -54,6 +54,37 @@ ZDD_RARE int tc_keep(struct __sk_buff *skb, struct zdd_job *j)
 	return TC_ACT_SHOT;
 }
 
+/* Keeps a fragment that came before its first one. */
+ZDD_RARE int xdp_keep_early(struct xdp_md *ctx, struct zdd_job *j)
+{
+	struct zdd_early *e = j ? AT(early, j->early - 1) : 0;
+	__u32 len = j ? j->p.frame : 0;
+
+	if (!e)
+		return XDP_DROP;
+	count_verdict(j->out.verdict);
+	e->vlan = 0;
+	if (len >= ETH_HEADER && len <= ZDD_EARLY_FRAME &&
+	    !bpf_xdp_load_bytes(ctx, 0, e->frame, len))
+		early_kept(j, e, len);
+	return XDP_DROP;
+}
+
+ZDD_RARE int tc_keep_early(struct __sk_buff *skb, struct zdd_job *j)
+{
+	struct zdd_early *e = j ? AT(early, j->early - 1) : 0;
+	__u32 len = j ? j->p.frame : 0;
+
+	if (!e)
+		return TC_ACT_SHOT;
+	count_verdict(j->out.verdict);
+	e->vlan = skb->vlan_present ? skb->vlan_tci : 0;
+	if (len >= ETH_HEADER && len <= ZDD_EARLY_FRAME &&
+	    !bpf_skb_load_bytes(skb, 0, e->frame, len))
+		early_kept(j, e, len);
+	return TC_ACT_SHOT;
+}
+
 SEC("xdp")
 int zdd_xdp(struct xdp_md *ctx)
 {
@@ -88,6 +119,8 @@ int zdd_xdp(struct xdp_md *ctx)
 	}
 	if (unlikely(j->held))
 		return xdp_keep(ctx, j);
+	if (unlikely(j->early))
+		return xdp_keep_early(ctx, j);
 	return xdp_apply(ctx, j);
 }
 
@@ -126,6 +159,8 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 	}
 	if (unlikely(j->held))
 		return tc_keep(skb, j);
+	if (unlikely(j->early))
+		return tc_keep_early(skb, j);
 	return tc_apply(skb, j, egress);
 }
 
@@ -148,29 +183,47 @@ struct {
 	__type(value, __u32);
 } replay_xdp SEC(".maps");
 
-/* Attached nowhere: the daemon runs it as often as SYNs are to be let go, with live frames of
- * ZDD_HELD_FRAME bytes (BPF_F_TEST_XDP_LIVE_FRAMES). Each becomes the next one of `replay` and goes
- * through zdd_xdp as if it came in where it once did. When it is passed on, lo takes it: its own address
- * is nothing but 0. */
+/* Puts a frame that was kept in place of the run's, which has `room` bytes. Returns where it came in. */
+ZDD_INLINE __u32 put_kept(struct xdp_md *ctx, void *frame, __u32 room, __u32 len, __u32 ifindex)
+{
+	static const __u8 to_lo[6] = {0};
+
+	if (!len || len > room || bpf_xdp_store_bytes(ctx, 0, frame, room) ||
+	    bpf_xdp_store_bytes(ctx, 0, (void *)to_lo, sizeof(to_lo)) ||
+	    bpf_xdp_adjust_tail(ctx, (int)len - (int)room))
+		return 0;
+	return ifindex;
+}
+
+ZDD_INLINE __u32 put_place(struct xdp_md *ctx, __u64 place)
+{
+	struct zdd_held *h;
+	struct zdd_early *e;
+
+	if (place < ZDD_HELD) {
+		h = AT(held, place);
+		return h ? put_kept(ctx, h->frame, ZDD_HELD_FRAME, h->len, h->ifindex) : 0;
+	}
+	e = AT(early, place - ZDD_HELD);
+	return e ? put_kept(ctx, e->frame, ZDD_EARLY_FRAME, e->len, e->ifindex) : 0;
+}
+
+/* Attached nowhere: the daemon runs it as often as SYNs, or fragments, are to be let go, with live
+ * frames of ZDD_HELD_FRAME, or ZDD_EARLY_FRAME, bytes (BPF_F_TEST_XDP_LIVE_FRAMES). Each becomes the
+ * next one of `replay` and goes through zdd_xdp as if it came in where it once did. When it is passed
+ * on, lo takes it: its own address is nothing but 0. */
 SEC("xdp")
 int zdd_replay(struct xdp_md *ctx)
 {
-	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 	struct zdd_job *j = AT(jobs, 0);
-	const struct zdd_held *h;
 	__u64 *out = AT(replay, 0), *place;
 
 	if (!out || !j)
 		return XDP_DROP;
 	place = AT(replay, 1 + __sync_fetch_and_add(out, 1));
-	h = place ? AT(held, *place) : 0;
-	if (!h || data + ZDD_HELD_FRAME > end)
+	j->replayed = place ? put_place(ctx, *place) : 0;
+	if (!j->replayed)
 		return XDP_DROP;
-	__builtin_memcpy(data, h->frame, ZDD_HELD_FRAME);
-	__builtin_memset(data, 0, 6);
-	if (h->len > ZDD_HELD_FRAME || bpf_xdp_adjust_tail(ctx, (int)h->len - ZDD_HELD_FRAME))
-		return XDP_DROP;
-	j->replayed = h->ifindex;
 	bpf_tail_call(ctx, &replay_xdp, 0);
 	return XDP_DROP;
 }

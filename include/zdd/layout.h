@@ -64,7 +64,12 @@ struct zdd_desk {
 
 /* ---- the plan: immutable from its publishing until its slot is reused after a grace period ---- */
 
-enum zdd_door_kind { ZDD_DOOR_FREE, ZDD_DOOR_LISTENER, ZDD_DOOR_BACKEND };
+enum zdd_door_kind {
+	ZDD_DOOR_FREE,
+	ZDD_DOOR_LISTENER,
+	ZDD_DOOR_BACKEND,
+	ZDD_DOOR_ADDRESS, /* port and protocol 0: of any of the two; for packets without ports */
+};
 
 /* What an address, port and protocol mean in a plan. Doors of one bucket are filled from the front;
  * a free one ends the search. */
@@ -448,6 +453,18 @@ struct zdd_fragment_set {
 	struct zdd_fragment fragment[ZDD_FRAGMENT_WAYS];
 };
 
+/* A fragment that waits for the first one of its datagram (bpf/early.h), as it came. A place belongs to
+ * the program that turns `who` to 1; `len` is written last. */
+struct zdd_early {
+	__u64 who;   /* zdd_fragment_hash; 0: free, 1: being taken */
+	__u32 since; /* jiffies */
+	__u32 ifindex;
+	__u32 len;  /* 0: the bytes are not there yet */
+	__u16 vlan; /* TCI that is not in the frame (tc) */
+	__u16 spare;
+	__u8 frame[ZDD_EARLY_FRAME];
+};
+
 /* ---- counters, one row per CPU, plain adds ---- */
 
 struct zdd_count_row {
@@ -539,10 +556,11 @@ struct zdd_pool_name {
 	M(pressure, struct zdd_pressure, 1)                                                            \
 	M(holds, struct zdd_hold, ZDD_HOLDS)                                                           \
 	M(held, struct zdd_held, ZDD_HELD)                                                             \
-	M(replay, __u64, ZDD_HELD + 1) /* 0: how many are out; then places of `held`, in order */ \
+	M(replay, __u64, ZDD_HELD + 1) /* 0: how many are out; then places of `held`, in order, or of */ \
 	M(signals, struct zdd_signal_row, (g)->cpus *(g)->backends)                                    \
 	M(budgets, struct zdd_budget, (g)->pools) \
-	M(snat, struct zdd_snat, ZDD_PLAN_SLOTS)
+	M(snat, struct zdd_snat, ZDD_PLAN_SLOTS)                                                       \
+	M(early, struct zdd_early, ZDD_EARLY) /* `early`, with ZDD_HELD added */
 /* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */
@@ -572,6 +590,7 @@ ZDD_SIZED(zdd_pressure, 64);
 ZDD_SIZED(zdd_hold, 16);
 ZDD_SIZED(zdd_held, 168);
 ZDD_SIZED(zdd_fragment, 64);
+ZDD_SIZED(zdd_early, 2048);
 ZDD_SIZED(zdd_count_row, 512);
 ZDD_SIZED(zdd_pool_row, 64);
 ZDD_SIZED(zdd_backend_row, 64);

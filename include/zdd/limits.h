@@ -22,6 +22,9 @@ enum {
 	ZDD_FLOW_LOCKS = 4096,
 	ZDD_FRAGMENT_SETS = 2048, /* datagrams in fragments that are under way */
 	ZDD_FRAGMENT_WAYS = 4,
+	ZDD_EARLY = 256,        /* fragments that wait for their first one */
+	ZDD_EARLY_ROW = 64,     /* places that those of one datagram may have */
+	ZDD_EARLY_FRAME = 2024, /* bytes of a frame */
 	ZDD_SYN_TRIES = 4, /* backends that one SYN is sent to */
 	ZDD_COHORTS_PER_SERVICE = 4096,
 	ZDD_SOCKS_PER_BACKEND = 4, /* listening sockets of one reuseport group kept at hand */

@@ -39,6 +39,8 @@
 	V(REVERSE_TAKEN, reverse_taken, DROP, 0, "client port in use at every backend tried, dropped") \
 	V(MALFORMED, malformed, DROP, 0, "for a listener, with lengths that cannot be, dropped")       \
 	V(FRAGMENT_FORWARDED, fragment_forwarded, SEND, 1, "a later fragment, followed its first one")  \
+	V(FRAGMENT_HELD, fragment_held, DROP, 1, "came before its first fragment: kept, and let go behind it") \
+	V(FRAGMENT_EARLY, fragment_early, DROP, 0, "came before its first fragment, no room to keep it: dropped") \
 	V(TTL, ttl_exceeded, DROP, 0, "TTL or hop limit ran out at this node, dropped")                \
 	V(NO_ROOM, no_room, DROP, 0, "the frame could not be grown or written, dropped")               \
 	V(NO_WAY, no_way, DROP, 0, "dsr, ipip, gue: no direct way to the backend is known, dropped")   \
@@ -75,6 +77,7 @@ enum zdd_verdict {
 	N(RETRY_LIMITED, retry_limited, 0, "refused; not tried elsewhere, so as not to double a load") \
 	N(SOCKET_MISSING, socket_missing, 0, "mode local: the chosen backend has no listening socket") \
 	N(FLOW_CUT, flow_cut, 1, "an open connection was cut at the deadline of its drain")  \
+	N(FRAGMENT_LOST, fragment_lost, 1, "a fragment was kept, and its first one never came")        \
 	N(HAIRPIN, hairpin, 1, "client and backend are in one network: the source was rewritten")
 /* clang-format on */
 

@@ -350,6 +350,10 @@ def test_datagram_in_fragments(roomy, road, attach):
     """Each goes into a packet of its own; the backend puts them together."""
     with udp_only(roomy, road, attach) as daemon:
         datagrams(roomy, road, 20)
+        server = plain.udp(roomy.backends()[0].netns, road.vip, PORT)
+        source = (CLIENT4 if road.clients == 4 else CLIENT6, 4040)
+        plain.send_backwards(roomy.client, source, (road.vip, PORT), plain.pattern(9000), 1)
+        assert server.recv(10000) == plain.pattern(9000)
         assert daemon.counters()["fragment_forwarded"]["count"] >= 20 * 6
         assert daemon.surprises() == {}
 

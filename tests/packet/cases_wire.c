@@ -57,19 +57,28 @@ static void much_later(struct site *s, const struct end *chosen)
 }
 
 static const struct step fragments[] = {
-	{C4, S(.fragment = 0x2008, .data = 64), "fragment_pass"},
+	{C4, S(.fragment = 0x2008, .data = 64), "fragment_held"},
 	{C4, S(.fragment = 0x2000, .data = 64), "new", WEB_B},
 	{C4, S(.fragment = 0x2008, .data = 64), "fragment_forwarded", WEB_B},
 	{C4, S(.fragment = 0x0008, .data = 63, .vlan = {7}), "fragment_forwarded", WEB_B},
 	{C4, S(.fragment = 0x0008, .data = 64, .ttl = 1), "ttl_exceeded"},
 	{C4, S(.fragment = 0x4000), "forwarded", WEB_B}, /* don't fragment */
-	{.from = "198.51.100.8:40000", .to = WEB, S(.fragment = 8), "fragment_pass"},
-	{C6, S(.fragment = 0x0100, .data = 64), "fragment_pass"},
+	{.from = "198.51.100.8:40000", .to = WEB, S(.fragment = 8), "fragment_held"},
+	{.from = "198.51.100.8:40000", .to = "203.0.113.11:443", S(.fragment = 8), "fragment_pass"},
+	{.from = WEB_B, .to = "203.0.113.11:443", S(.fragment = 8), "fragment_held"},
+	{.from = WEB_B,
+	 .to = "203.0.113.11:443",
+	 S(.fragment = 8),
+	 "fragment_pass",
+	 .egress = true},
+	{.from = WEB_B, .to = "203.0.113.11:443", S(.fragment = 0x2000), "direct"},
+	{.from = WEB_B, .to = "203.0.113.11:443", S(.fragment = 8), "fragment_pass"},
+	{C6, S(.fragment = 0x0100, .data = 64), "fragment_held"},
 	{C6, S(.fragment = 0x0001, .data = 64), "new", WEB6_B},
 	{C6, S(.fragment = 0x0101, .data = 64), "fragment_forwarded", WEB6_B},
 	{C6, S(.fragment = 0x0100, .data = 64), "fragment_forwarded", WEB6_B},
 	{C6, S(.fragment = 0x0100, .ext = "dd", .data = 64), "fragment_forwarded", WEB6_B},
-	{.from = CLIENT, .to = DNS, .as = {.proto = UDP, .fragment = 8}, "fragment_pass"},
+	{.from = CLIENT, .to = DNS, .as = {.proto = UDP, .fragment = 8}, "fragment_held"},
 	{.from = CLIENT,
 	 .to = DNS,
 	 .as = {.proto = UDP, .fragment = 0x2000, .data = 64, .udp_off = 900},
@@ -88,7 +97,7 @@ static const struct step fragments[] = {
 	 .source = WEB,
 	 .egress = true,
 	 .via = VIA_STACK},
-	{C4, S(.fragment = 0x0008, .data = 64), "fragment_pass", .before = much_later},
+	{C4, S(.fragment = 0x0008, .data = 64), "fragment_held", .before = much_later},
 };
 
 static const struct step lengths[] = {

@@ -315,6 +315,12 @@ static int native_run(struct engine *e, bool egress, const struct frame *in, str
 			h->len = len;
 		}
 	}
+	if (j.early) {
+		struct zdd_early *kept = &native_memory.early[j.early - 1];
+
+		memcpy(kept->frame, in->bytes, in->len);
+		early_kept(&j, kept, (__u32)in->len);
+	}
 	out->code = apply(&x);
 	after = counts_sum(&e->memory);
 	out->counts = counts_minus(&after, &before);

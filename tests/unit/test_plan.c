@@ -28,6 +28,9 @@ TEST(doors_of_listeners_and_backends)
 	CHECK(door("2001:db8::10", 443, IPPROTO_TCP));
 	CHECK(!door("2001:db8::10", 443, IPPROTO_UDP));
 	CHECK(door("203.0.113.10", 443, IPPROTO_UDP));
+	if (CHECK(door("203.0.113.10", 0, 0)))
+		CHECK_INT(door("203.0.113.10", 0, 0)->kind, ZDD_DOOR_ADDRESS);
+	CHECK(door("fd00:1::11", 0, 0) && !door("10.0.1.99", 0, 0));
 	CHECK_INT(door("10.0.1.12", 8080, IPPROTO_TCP)->kind, ZDD_DOOR_BACKEND);
 	CHECK_INT(door("10.0.1.12", 8080, IPPROTO_TCP)->listener, blue()->backends[1].object);
 	CHECK(door("fd00:1::11", 8080, IPPROTO_UDP));

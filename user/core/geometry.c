@@ -80,10 +80,10 @@ static uint32_t buckets_for(uint64_t flows)
 	return (uint32_t)clamp(flows * 100 / 85 / ZDD_FLOW_WAYS + 1, 128, 1u << 26);
 }
 
-/* A backend may have a TCP and a UDP door; half of the ways stay free. */
+/* A backend may have a TCP and a UDP door, each address has one; half of the ways stay free. */
 static uint32_t door_buckets(const struct zdd_geometry *g)
 {
-	return (g->listeners + 2 * g->backends) * 2 / ZDD_DOOR_WAYS;
+	return (2 * g->listeners + 3 * g->backends) * 2 / ZDD_DOOR_WAYS;
 }
 
 void geometry_for(const struct config *config, struct zdd_geometry *g)

@@ -12,9 +12,22 @@ static int put(struct draft *d, const struct zdd_door *door)
 {
 	uint32_t buckets = d->geometry->door_buckets;
 
-	if (!door_put(&d->memory->doors[d->slot * buckets], buckets, door))
-		return 0;
-	return draft_full(d, "doors", buckets * ZDD_DOOR_WAYS);
+	if (door_put(&d->memory->doors[d->slot * buckets], buckets, door))
+		return draft_full(d, "doors", buckets * ZDD_DOOR_WAYS);
+	return 0;
+}
+
+/* Of packets without ports. Where there is no room, they are taken for another's. */
+static int put_address(struct draft *d, const struct zdd_door *door)
+{
+	struct zdd_door address = {
+		.addr = door->addr, .kind = ZDD_DOOR_ADDRESS, .service = ZDD_NONE};
+	uint32_t buckets = d->geometry->door_buckets;
+	int err = put(d, door);
+
+	if (!err)
+		door_put(&d->memory->doors[d->slot * buckets], buckets, &address);
+	return err;
 }
 
 /* ---- listeners ---- */
@@ -42,7 +55,7 @@ static int listener_door(struct draft *d, const struct cfg_service *cfg, uint32_
 		return draft_full(d, "listeners", d->geometry->listeners);
 	d->memory->listeners[object].idle = idle_jiffies(d, cfg, l->proto);
 	door.listener = (uint16_t)object;
-	return put(d, &door);
+	return put_address(d, &door);
 }
 
 static int listener_doors(struct draft *d, const struct cfg_service *cfg, uint32_t service,
@@ -87,7 +100,7 @@ static int backend_door(struct draft *d, uint32_t object, uint8_t proto)
 				.listener = (uint16_t)object,
 				.service = ZDD_NONE};
 
-	return put(d, &door);
+	return put_address(d, &door);
 }
 
 static bool serves(const struct cfg_service *cfg, uint8_t proto)
@@ -143,7 +156,7 @@ static int absent_listeners(struct draft *d)
 					.service = ZDD_NONE};
 
 		if (ids_used(ids, ID_LISTENER, i) && !ids_wanted(ids, ID_LISTENER, i))
-			err = put(d, &door);
+			err = put_address(d, &door);
 	}
 	return err;
 }

@@ -77,6 +77,12 @@ void datapath_offer_trial(struct datapath *, uint16_t backend);
 /* Somebody has taken it, or nothing was offered. */
 bool datapath_trial_taken(const struct datapath *, uint16_t backend);
 
+/* Readable when programs want something done at once, by datapath_woken. Negative errno: such things are
+ * not done here. */
+int datapath_wake_fd(struct datapath *);
+/* Lets fragments follow their first one. */
+void datapath_woken(struct datapath *);
+
 struct flow_counts {
 	uint64_t active; /* established or UDP */
 	uint64_t half;   /* half-open */

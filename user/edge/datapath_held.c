@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* SYNs that wait for the end of a hold, put into the data path again by a test run with live frames
- * (Linux 5.18): see zdd_replay. */
+/* SYNs that wait for the end of a hold, and fragments for their first one, put into the data path again
+ * by a test run with live frames (Linux 5.18): see zdd_replay. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
@@ -32,20 +32,20 @@ static void forget(const struct datapath *dp, struct zdd_held *h)
 		__atomic_fetch_sub(held, 1, __ATOMIC_RELAXED);
 }
 
-/* A tag that lay beside the frame. */
-static void put_tag(struct zdd_held *h)
+/* A tag that lay beside the frame, for which there is room. Returns the length with it. */
+static uint32_t put_tag(uint8_t *frame, uint32_t len, uint16_t *vlan)
 {
-	uint8_t *at = h->frame + VLAN_AT;
+	uint8_t *at = frame + VLAN_AT;
 
-	if (!h->vlan || h->len + VLAN_BYTES > sizeof(h->frame))
-		return;
-	memmove(at + VLAN_BYTES, at, h->len - VLAN_AT);
+	if (!*vlan || len < VLAN_AT)
+		return len;
+	memmove(at + VLAN_BYTES, at, len - VLAN_AT);
 	at[0] = TYPE_8021Q >> 8;
 	at[1] = TYPE_8021Q & 255;
-	at[2] = (uint8_t)(h->vlan >> 8);
-	at[3] = (uint8_t)h->vlan;
-	h->len += VLAN_BYTES;
-	h->vlan = 0;
+	at[2] = (uint8_t)(*vlan >> 8);
+	at[3] = (uint8_t)*vlan;
+	*vlan = 0;
+	return len + VLAN_BYTES;
 }
 
 struct waiting {
@@ -79,11 +79,12 @@ static unsigned find(struct datapath *dp, const bool on_hold[ZDD_HOLDS], struct 
 	return n;
 }
 
-static int run(struct datapath *dp, unsigned n)
+/* Of `replay` the first n, whose frames have so many bytes at most. */
+static int run(struct datapath *dp, unsigned n, uint32_t bytes)
 {
-	uint8_t frame[ZDD_HELD_FRAME] = {0};
+	uint8_t frame[ZDD_EARLY_FRAME] = {0};
 	uint32_t key = 0, xdp = (uint32_t)kernel_program(dp, HOOK_XDP);
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = bytes,
 		    .repeat = (int)n, .batch_size = BATCH, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 
 	dp->memory.replay[0] = 0;
@@ -104,16 +105,68 @@ int datapath_let_go(struct datapath *dp, const bool on_hold[ZDD_HOLDS], unsigned
 	for (unsigned i = 0; i < n && go < most; i++) {
 		struct zdd_held *h = &dp->memory.held[list[i].place];
 
-		put_tag(h);
+		h->len = put_tag(h->frame, h->len, &h->vlan);
 		if (h->len)
 			dp->memory.replay[1 + go++] = list[i].place;
 		else
 			list[i].order = 0;
 	}
 	if (go)
-		err = run(dp, go);
+		err = run(dp, go, ZDD_HELD_FRAME);
 	for (unsigned i = 0; i < n && (err || i < most); i++, --*left)
 		forget(dp, &dp->memory.held[list[i].place]);
 	free(list);
 	return err ? err : (int)go;
+}
+
+/* ---- fragments */
+
+/* A place that is written meanwhile is told of once more. */
+static unsigned find_early(struct datapath *dp, uint64_t who)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < ZDD_EARLY; i++) {
+		struct zdd_early *e = &dp->memory.early[i];
+
+		if (__atomic_load_n(&e->who, __ATOMIC_ACQUIRE) != who || !e->len)
+			continue;
+		e->len = put_tag(e->frame, e->len, &e->vlan);
+		dp->memory.replay[1 + n++] = ZDD_HELD + i;
+	}
+	return n;
+}
+
+static int let_follow(void *context, void *word, size_t size)
+{
+	struct datapath *dp = context;
+	uint64_t who = 0;
+	unsigned n;
+
+	if (size != sizeof(who))
+		return 0;
+	memcpy(&who, word, sizeof(who));
+	n = find_early(dp, who);
+	if (n)
+		run(dp, n, ZDD_EARLY_FRAME);
+	for (unsigned i = 0; i < n; i++) {
+		struct zdd_early *e = &dp->memory.early[dp->memory.replay[1 + i] - ZDD_HELD];
+
+		e->len = 0;
+		__atomic_store_n(&e->who, 0, __ATOMIC_SEQ_CST);
+	}
+	return 0;
+}
+
+int datapath_wake_fd(struct datapath *dp)
+{
+	if (!dp->wake)
+		dp->wake = ring_buffer__new(bpf_map__fd(dp->bpf->maps.wake), let_follow, dp, NULL);
+	return dp->wake ? ring_buffer__epoll_fd(dp->wake) : -errno;
+}
+
+void datapath_woken(struct datapath *dp)
+{
+	if (dp->wake)
+		ring_buffer__consume(dp->wake);
 }

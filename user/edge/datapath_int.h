@@ -14,6 +14,7 @@
 #include "plan.h"
 
 struct zdd_bpf;
+struct ring_buffer;
 
 enum hook_kind {
 	HOOK_XDP,
@@ -51,6 +52,7 @@ struct datapath {
 	struct zdd_geometry geometry;
 	struct zdd_memory memory;
 	struct zdd_bpf *bpf;
+	struct ring_buffer *wake; /* words of the programs for the daemon */
 	int spare_fd;           /* inner map for waiting */
 	uint16_t *incarnations; /* of backends, whose sockets are in `socks` */
 	struct planner *planner;
@@ -80,7 +82,7 @@ int kernel_collect_sockets(const struct datapath *);
 
 /* datapath_memory.c: maps by name, in the order of map_names, mapped. */
 enum {
-	MAP_SOCKS = 30,
+	MAP_SOCKS = 31,
 	MAP_GRACE,
 	MAP_BEFORE_XDP,
 	MAP_BEFORE_TC,

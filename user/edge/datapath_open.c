@@ -235,6 +235,7 @@ void datapath_close(struct datapath *dp)
 	tallies_free(dp);
 	planner_free(dp->planner);
 	memory_unmap(dp);
+	ring_buffer__free(dp->wake);
 	zdd_bpf__destroy(dp->bpf);
 	if (dp->spare_fd >= 0)
 		close(dp->spare_fd);

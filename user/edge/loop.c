@@ -27,7 +27,7 @@ enum {
 struct watches {
 	uv_signal_t hup, term, interrupt;
 	uv_timer_t walk, watchdog, abilities;
-	uv_poll_t net;
+	uv_poll_t net, wake;
 };
 
 static struct watches the_watches;
@@ -159,6 +159,29 @@ static bool has_wildcard(const struct world *w)
 			if (w->config->services[i].listen[k].any)
 				return true;
 	return false;
+}
+
+static void woken(uv_poll_t *poll, int status, int events)
+{
+	struct daemon *d = poll->data;
+
+	(void)status;
+	(void)events;
+	datapath_woken(d->datapath);
+}
+
+static void watch_wake(struct daemon *d, uv_poll_t *poll)
+{
+	int fd = datapath_wake_fd(d->datapath);
+
+	if (fd < 0) {
+		log_warning("fragments that come before their first one are lost here: %s",
+			    strerror(-fd));
+		return;
+	}
+	uv_poll_init(d->loop, poll, fd);
+	poll->data = d;
+	uv_poll_start(poll, UV_READABLE, woken);
 }
 
 static void net_changed(uv_poll_t *poll, int status, int events)
@@ -356,4 +379,5 @@ void daemon_watch(struct daemon *d)
 	uv_poll_init(d->loop, &w->net, net_fd(d->net));
 	w->net.data = d;
 	uv_poll_start(&w->net, UV_READABLE, net_changed);
+	watch_wake(d, &w->wake);
 }
