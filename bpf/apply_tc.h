@@ -213,6 +213,7 @@ ZDD_INLINE int tc_send(struct __sk_buff *skb, struct zdd_job *j, int quoted, int
 }
 
 /* oneway_tc.h */
+int tc_relay(struct __sk_buff *skb, struct zdd_job *j);
 int tc_one_way(struct __sk_buff *skb, struct zdd_job *j);
 int tc_too_big(struct __sk_buff *skb, struct zdd_job *j);
 
@@ -300,6 +301,8 @@ ZDD_INLINE int tc_apply(struct __sk_buff *skb, struct zdd_job *j, int egress)
 		code = TC_ACT_SHOT;
 	else if (unlikely(zdd_one_way(o->forward)))
 		code = tc_send_one_way(skb, j);
+	else if (unlikely(o->action == ACT_RELAY))
+		code = tc_relay(skb, j);
 	else if (unlikely(o->action >= ACT_SYN))
 		code = tc_send_own(skb, j, egress);
 	else if (o->action != ACT_PASS)
@@ -321,20 +324,25 @@ ZDD_INLINE void tc_fragment_sum(struct __sk_buff *skb, const struct zdd_job *j)
 	bpf_csum_update(skb, csum_fold(change));
 }
 
+/* What an ICMP error quotes. By itself, for the stack's sake. Returns 0 when it is nothing of ours. */
+ZDD_RARE int tc_quote(struct __sk_buff *skb, struct zdd_job *j)
+{
+	if (skb->data_end - skb->data < TC_QUOTE && skb->len > skb->data_end - skb->data)
+		bpf_skb_pull_data(skb, skb->len < TC_QUOTE ? skb->len : TC_QUOTE);
+	return j && !read_quote((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, j);
+}
+
 /* An ICMP error, or a later fragment. Sets j->out. */
 ZDD_RARE int tc_look(struct __sk_buff *skb, struct zdd_job *j, __u32 fragment)
 {
 	if (!j)
 		return 0;
-	if (skb->data_end - skb->data < TC_QUOTE && skb->len > skb->data_end - skb->data)
-		bpf_skb_pull_data(skb, skb->len < TC_QUOTE ? skb->len : TC_QUOTE);
 	if (fragment)
 		lookup_fragment(j);
-	else if (parse_quote((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p,
-			     &j->quote))
-		end_pass(&j->out, ZDD_V_NOT_L4);
-	else
+	else if (tc_quote(skb, j))
 		lookup_error(j);
+	else
+		end_pass(&j->out, ZDD_V_NOT_L4);
 	return 0;
 }
 

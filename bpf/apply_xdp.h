@@ -149,6 +149,7 @@ ZDD_INLINE int xdp_send(struct xdp_md *ctx, struct zdd_job *j, int quoted)
 }
 
 /* oneway_xdp.h */
+int xdp_relay(struct xdp_md *ctx, struct zdd_job *j);
 int xdp_one_way(struct xdp_md *ctx, struct zdd_job *j);
 int xdp_too_big(struct xdp_md *ctx, struct zdd_job *j);
 
@@ -215,6 +216,8 @@ ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 		code = XDP_DROP;
 	else if (unlikely(zdd_one_way(o->forward)))
 		code = xdp_send_one_way(ctx, j);
+	else if (unlikely(o->action == ACT_RELAY))
+		code = xdp_relay(ctx, j);
 	else if (unlikely(o->action >= ACT_SYN))
 		code = xdp_send_own(ctx, j);
 	else if (o->action != ACT_PASS)
@@ -223,19 +226,25 @@ ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 	return code;
 }
 
-/* An ICMP error, or a later fragment. Sets j->out. */
-ZDD_RARE int xdp_look(struct xdp_md *ctx, struct zdd_job *j, __u32 fragment)
+/* What an ICMP error quotes. By itself, for the stack's sake. Returns 0 when it is nothing of ours. */
+ZDD_RARE int xdp_quote(struct xdp_md *ctx, struct zdd_job *j)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 
+	return j && !read_quote(data, end, j);
+}
+
+/* An ICMP error, or a later fragment. Sets j->out. */
+ZDD_RARE int xdp_look(struct xdp_md *ctx, struct zdd_job *j, __u32 fragment)
+{
 	if (!j)
 		return 0;
 	if (fragment)
 		lookup_fragment(j);
-	else if (parse_quote(data, end, &j->p, &j->quote))
-		end_pass(&j->out, ZDD_V_NOT_L4);
-	else
+	else if (xdp_quote(ctx, j))
 		lookup_error(j);
+	else
+		end_pass(&j->out, ZDD_V_NOT_L4);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "door.h"
 #include "forward.h"
+#include "relay.h"
 #include "reply.h"
 
 /* j->listener: of a quoted reply; ZDD_NONE: what is quoted went to a backend. */
@@ -153,6 +154,44 @@ ZDD_INLINE int is_translated(const struct zdd_out *o)
 {
 	return (o->action == ACT_TO_BACKEND || o->action == ACT_TO_CLIENT) &&
 	       !zdd_one_way(o->forward);
+}
+
+/* A router says something about a tunnel's packet, which came from this node. The flow of the packet
+ * inside knows whom it concerns, and whether it went into that tunnel. */
+ZDD_RARE int look_inside(struct zdd_job *j)
+{
+	__u32 slot;
+	const struct zdd_door *d;
+	const struct zdd_packet *q;
+	const struct zdd_backend *b;
+	struct zdd_key key;
+	struct zdd_hit hit;
+
+	if (!j)
+		return 0;
+	slot = ZDD_WORD_SLOT(j->word);
+	q = &j->quote;
+	end_pass(&j->out, ZDD_V_NOT_L4);
+	if (j->p.egress || !zdd_addr_eq(&j->inside.src, &j->p.dst) ||
+	    !door_find(slot, &j->inside.dst, 0, 0))
+		return 0;
+	j->out.verdict = ZDD_V_TUNNEL_ERROR;
+	d = q->proto ? door_find(slot, &q->dst, q->dport, q->proto) : 0;
+	if (!d || d->kind != ZDD_DOOR_LISTENER)
+		return 0;
+	key = (struct zdd_key){.client = &q->src, .port = q->sport, .listener = d->listener};
+	key.hash = zdd_flow_hash(key.client, key.port, q->proto, j->seed);
+	find_quoted(j, &key, &hit);
+	b = hit.flow ? AT(backends, hit.owner.backend) : 0;
+	if (!b || !zdd_one_way(b->forward) || !zdd_addr_eq(&b->addr, &j->inside.dst)) {
+		end_before(j);
+		return 0;
+	}
+	if (tell_client(&j->inside, j->p.v6, q->v6))
+		return 0;
+	error_to_client(j, &hit, 0);
+	j->out.action = ACT_RELAY;
+	return 0;
 }
 
 /* j->quote is parsed. Sets j->out. */

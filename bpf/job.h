@@ -15,6 +15,7 @@ enum zdd_action {
 	ACT_TO_CLIENT,
 	ACT_SYN,    /* the frame becomes j->segment, to a backend */
 	ACT_RESET,  /* the frame becomes j->segment, back to where it came from */
+	ACT_RELAY,  /* an ICMP error about a tunnel's packet: on to the client, relay.h */
 	ACT_BEFORE, /* leave it to the program that was here before */
 };
 
@@ -35,6 +36,13 @@ struct zdd_out {
 	__u8 mac[6];
 	__u8 forward; /* TO_BACKEND: enum zdd_forward */
 	__u8 both;
+};
+
+/* What an ICMP error says about a packet of a tunnel. */
+struct zdd_inside {
+	struct zdd_addr src, dst; /* the tunnel's */
+	__u32 head, word;         /* ICMP header, host order; then what the client is told */
+	__u16 skip;               /* bytes of the tunnel's headers, 0: it is about something else */
 };
 
 enum { TAKEN_MAX = 4 };
@@ -95,14 +103,15 @@ struct zdd_job {
 	__u32 refused;       /* place of a half-open record whose SYN was refused, plus 1 */
 	__u32 refused_epoch; /* of that record */
 	/* Not cleared between packets: */
-	struct zdd_survey survey;   /* scratch of open.h and alias.h */
-	__u32 replayed;             /* zdd_replay: where the SYN came in once */
-	struct zdd_syn syn;         /* the packet's own, when it is a client's SYN: read_syn */
-	struct zdd_packet quote;    /* of an ICMP error, its offsets from the quote's begin */
-	struct zdd_asker asker;     /* the client, whoever sent the packet: scratch, as the next */
-	struct zdd_seek seek;       /* scratch of flow_seek */
-	struct zdd_choice choice;   /* of open.h and retry.h */
-	struct zdd_again again;     /* of retry.h */
+	struct zdd_survey survey; /* scratch of open.h and alias.h */
+	__u32 replayed;           /* zdd_replay: where the SYN came in once */
+	struct zdd_syn syn;       /* the packet's own, when it is a client's SYN: read_syn */
+	struct zdd_packet quote;  /* of an ICMP error, its offsets from the quote's begin */
+	struct zdd_inside inside; /* of an ICMP error; j->quote is what is in the tunnel's packet */
+	struct zdd_asker asker;   /* the client, whoever sent the packet: scratch, as the next */
+	struct zdd_seek seek;     /* scratch of flow_seek */
+	struct zdd_choice choice; /* of open.h and retry.h */
+	struct zdd_again again;   /* of retry.h */
 	struct zdd_segment segment; /* of ACT_SYN, ACT_RESET */
 	__u16 mtu; /* of a packet that is TOO_BIG: the largest one of its client's that fits */
 };

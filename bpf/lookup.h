@@ -81,13 +81,16 @@ ZDD_INLINE void lookup(void *ctx, enum zdd_parsed parsed, struct zdd_job *j)
 		first_fragment(j);
 }
 
-/* The same for PARSED_ERROR, with the quoted packet in j->quote. */
+/* The same for PARSED_ERROR, with the quoted packet in j->quote, or j->inside. */
 ZDD_INLINE void lookup_error(struct zdd_job *j)
 {
 	if (!lookup_begins(j))
 		return;
 	j->now = NOW();
-	look_error(j);
+	if (j->inside.skip)
+		look_inside(j);
+	else
+		look_error(j);
 }
 
 /* The same for PARSED_FRAGMENT. */

@@ -94,6 +94,38 @@ ZDD_INLINE void tc_add_sum(struct __sk_buff *skb, const __u8 *h, __u32 size)
 	bpf_csum_update(skb, csum_fold(sum));
 }
 
+/* Where the families differ, growing tells the kernel the new one. */
+ZDD_INLINE __u64 tc_family(const struct zdd_job *j)
+{
+	if (j->p.v6 == j->quote.v6)
+		return 0;
+	return j->quote.v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
+}
+
+/* A router's error about a tunnel's packet becomes one about the client's. */
+ZDD_RARE int tc_relay(struct __sk_buff *skb, struct zdd_job *j)
+{
+	struct zdd_route r = {};
+	__s64 sum;
+	__u8 *h;
+
+	if (!j)
+		return TC_ACT_SHOT;
+	sum = sum_inside((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, j);
+	if (route_by_way(&j->out, &r))
+		return tc_drop(&j->out, ZDD_V_NO_LINK);
+	if (sum < 0 || tc_settle_tags(skb, &j->p, r.vlan) ||
+	    bpf_skb_adjust_room(skb, -(__s32)before_inside(j), BPF_ADJ_ROOM_MAC, 0))
+		return tc_drop(&j->out, ZDD_V_NO_ROOM);
+	h = tc_grow(skb, answer_size(&j->quote), j->quote.v6, tc_family(j));
+	if (!h)
+		return tc_drop(&j->out, ZDD_V_NO_ROOM);
+	write_relayed(h, j, sum);
+	write_macs(h - ETH_HEADER, r.dmac, r.smac);
+	tc_add_sum(skb, h, answer_size(&j->quote));
+	return bpf_redirect(r.ifindex, 0);
+}
+
 ZDD_INLINE int tc_wrap(struct __sk_buff *skb, struct zdd_packet *p, struct zdd_tunnel *t,
 		       __u16 vlan)
 {

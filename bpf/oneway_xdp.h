@@ -32,6 +32,32 @@ ZDD_RARE int xdp_too_big(struct xdp_md *ctx, struct zdd_job *j)
 	return bpf_redirect(r.ifindex, 0);
 }
 
+/* A router's error about a tunnel's packet becomes one about the client's. */
+ZDD_RARE int xdp_relay(struct xdp_md *ctx, struct zdd_job *j)
+{
+	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
+	struct zdd_route r = {};
+	__s64 sum;
+	__u32 at;
+
+	if (!j)
+		return XDP_DROP;
+	sum = sum_inside(data, end, j);
+	if (route_by_way(&j->out, &r) || !r.native)
+		return xdp_drop(&j->out, ZDD_V_NO_LINK);
+	if (sum < 0 ||
+	    xdp_ethernet(ctx, &j->p, &r, (int)answer_size(&j->quote) - (int)before_inside(j),
+			 j->quote.v6))
+		return xdp_drop(&j->out, ZDD_V_NO_ROOM);
+	data = (__u8 *)(long)ctx->data;
+	end = (__u8 *)(long)ctx->data_end;
+	at = ETH_HEADER + (r.vlan ? VLAN_TAG : 0);
+	if (data + at + TUNNEL_MAX > end)
+		return xdp_drop(&j->out, ZDD_V_NO_ROOM);
+	write_relayed(data + at, j, sum);
+	return bpf_redirect(r.ifindex, 0);
+}
+
 ZDD_INLINE int xdp_wrap(struct xdp_md *ctx, const struct zdd_packet *p, struct zdd_tunnel *t,
 			const struct zdd_route *r)
 {

@@ -102,21 +102,27 @@ static __attribute__((noinline)) int route_by_fib(void *ctx, const struct zdd_pa
 	return 0;
 }
 
-ZDD_INLINE void route_to_client(void *ctx, const struct zdd_packet *p, const struct zdd_out *o,
-				struct zdd_route *r)
+/* As remembered. -1: that interface is gone. */
+ZDD_INLINE int route_by_way(const struct zdd_out *o, struct zdd_route *r)
 {
 	const struct zdd_link *l = link_at(o->link);
 
-	if (!l) {
-		route_by_fib(ctx, p, r);
-		return;
-	}
+	if (!l)
+		return -1;
 	r->exit = EXIT_REDIRECT;
 	r->ifindex = l->ifindex;
 	r->native = l->flags & ZDD_H_XDP;
 	r->vlan = o->vlan;
 	__builtin_memcpy(r->dmac, o->mac, 6);
 	__builtin_memcpy(r->smac, l->mac, 6);
+	return 0;
+}
+
+ZDD_INLINE void route_to_client(void *ctx, const struct zdd_packet *p, const struct zdd_out *o,
+				struct zdd_route *r)
+{
+	if (route_by_way(o, r))
+		route_by_fib(ctx, p, r);
 }
 
 enum { USUAL_FRAME = 1518 }; /* with a tag; what is larger is asked about */

@@ -224,30 +224,44 @@ ZDD_INLINE int may_answer(const __u8 *data, const __u8 *end, const struct zdd_pa
 	return p->v6 || h[6] & V4_DF;
 }
 
-/* ICMP 3/4 (RFC 792, 1191) or ICMPv6 2 (RFC 4443 3.2) from the listener to the client, in front of
- * what is quoted, whose sum is `quoted`. 48 bytes from h on are the frame's. */
-ZDD_INLINE void write_too_big(__u8 *h, const struct zdd_packet *p, __u16 mtu, __u64 quoted)
-{
-	__u32 payload = ICMP_HEADER + quote_length(p);
-	struct zdd_tunnel t = {.src = p->dst, .dst = p->src, .v6 = p->v6};
-	__u8 *icmp = h + answer_size(p) - ICMP_HEADER;
-	__be32 type, told;
+/* An ICMP error in front of what it quotes. */
+struct zdd_answer {
+	struct zdd_addr src, dst;
+	__u32 length; /* bytes that are quoted */
+	__be32 type;  /* and code; checksum 0 */
+	__be32 word;  /* the header's last */
+	__u8 v6;
+};
 
-	t.inner = quote_length(p);
-	t.size = answer_size(p);
-	if (p->v6) {
+/* quoted: the sum of what is quoted. 48 bytes from h on are the frame's. */
+ZDD_INLINE void write_answer(__u8 *h, const struct zdd_answer *a, __u64 quoted)
+{
+	struct zdd_tunnel t = {.src = a->src, .dst = a->dst, .inner = a->length, .v6 = a->v6};
+	__u8 *icmp = h + (a->v6 ? sizeof(struct wire_v6) : sizeof(struct wire_v4));
+
+	t.size = icmp - h + ICMP_HEADER;
+	if (a->v6) {
 		write_outer_v6(h, &t, PROTO_ICMPV6);
-		type = __builtin_bswap32(2u << 24);
-		told = __builtin_bswap32(mtu);
-		quoted += csum_pseudo(&t.src, &t.dst, PROTO_ICMPV6, payload, 1);
+		quoted += csum_pseudo(&t.src, &t.dst, PROTO_ICMPV6, ICMP_HEADER + a->length, 1);
 	} else {
 		write_outer_v4(h, &t, PROTO_ICMP);
-		type = __builtin_bswap32(3u << 24 | 4u << 16);
-		told = __builtin_bswap32(mtu);
 	}
-	((be32_at *)icmp)->v = type;
-	((be32_at *)(icmp + 4))->v = told;
-	((be16_at *)(icmp + 2))->v = ~csum_fold(quoted + type + told);
+	((be32_at *)icmp)->v = a->type;
+	((be32_at *)(icmp + 4))->v = a->word;
+	((be16_at *)(icmp + 2))->v = ~csum_fold(quoted + a->type + a->word);
+}
+
+/* ICMP 3/4 (RFC 792, 1191) or ICMPv6 2 (RFC 4443 3.2) from the listener to the client. */
+ZDD_INLINE void write_too_big(__u8 *h, const struct zdd_packet *p, __u16 mtu, __u64 quoted)
+{
+	struct zdd_answer a = {.src = p->dst,
+			       .dst = p->src,
+			       .length = quote_length(p),
+			       .type = __builtin_bswap32(p->v6 ? 2u << 24 : 3u << 24 | 4u << 16),
+			       .word = __builtin_bswap32(mtu),
+			       .v6 = p->v6};
+
+	write_answer(h, &a, quoted);
 }
 
 #endif

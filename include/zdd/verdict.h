@@ -23,6 +23,7 @@
 	V(REPLY_STATELESS, reply_stateless, SEND, 0, "an answer of a flow that is kept without state") \
 	V(ICMP_TO_BACKEND, icmp_to_backend, SEND, 1, "an ICMP error about a reply, for its backend")   \
 	V(ICMP_TO_CLIENT, icmp_to_client, SEND, 1, "an ICMP error about a client's packet, for it")    \
+	V(TUNNEL_ERROR, tunnel_error, PASS, 0, "a tunnel's packet got lost, and nobody can be told: it quotes too little") \
 	V(STRAY_FORWARDED, stray_forwarded, SEND, 0, "TCP without SYN or flow, forwarded by the table") \
 	V(TABLE_FULL, flow_table_full, SEND, 0, "new flow without room, forwarded without state")      \
 	V(SYN_FLOOD, syn_flood, SEND, 0, "more handshakes begin than end: SYN forwarded without state")  \

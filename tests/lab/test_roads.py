@@ -17,6 +17,7 @@ import pytest
 
 from lablib import names, plain
 from lablib.lab import CLIENT4, CLIENT6, VIP4, VIP6, Backend, vip
+from lablib.narrow import NARROW, lengthen
 from lablib.peers import Ledgerd, assert_clean, pools_of
 from lablib.proc import BUILD, ROOT, run, wait_for
 from lablib.timeline import Timeline
@@ -302,6 +303,41 @@ def one_backend(make_shared_lab, mtu, mtu_of_client):
         side.ip(f"link set {device} mtu {mtu_of_client}")
     lab.backends()[0].port = PORT
     return lab
+
+
+@pytest.fixture(scope="module")
+def far(make_shared_lab):
+    """node -- gate --1400-- middle -- backend, which answers the client directly."""
+    lab = make_shared_lab(pools={"blue": 1})
+    gate = lab.backends()[0]
+    end = lengthen(lab, gate.netns, 40, gate.v4, gate.v6)
+    give_address(end)
+    direct_wire(lab, end, 1)
+    Decap(lab, end)("attach", "wide", "eth1")
+    lab.far = Served("far0", "blue", end, gate.interface, "10.40.2.2", "fd40:2::2", PORT)
+    lab.far.server = Ledgerd(lab, lab.far)
+    lab.far.server.wait_ready()
+    return lab
+
+
+@hooks
+@pytest.mark.parametrize("road", TUNNELS, ids=str)
+def test_narrow_way_to_the_backend(far, road, attach):
+    """A router inside the tunnel tells the node; the client hears it, less the tunnel's headers."""
+    forget_sizes(far)
+    web = far.service([f"{vip(road.clients)}/tcp"], health={"type": "none"}, forward=road.mode,
+                      pools={"blue": far.far.endpoints([road.by])[:1]})
+    daemon = far.daemon(far.config(attach, {"web": web}), name=f"zddd-{road}-{attach}")
+    try:
+        s = plain.connect(far.client, road.vip, PORT)
+        assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == segment(road)
+        assert plain.upload(s, MIB) and plain.download(s, MIB)
+        assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == segment(road) - (MTU - NARROW)
+        assert daemon.counters()["icmp_to_client"]["count"] > 0
+        assert daemon.surprises() == {}
+    finally:
+        daemon.stop()
+        daemon.remove()
 
 
 @pytest.fixture(scope="module")

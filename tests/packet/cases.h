@@ -50,6 +50,8 @@ struct step {
 	 * there are for the reader. */
 	const struct spec *about;
 	const char *about_from, *about_to, *then_from, *then_to;
+	const char *tunnel; /* what it quotes is in a tunnel to this backend; `made` leaves */
+	bool gue;
 };
 
 struct packet_case {

@@ -220,6 +220,8 @@ static void put_error(const struct spec *s, struct frame *f)
 static void quote(struct spec *s, struct frame *about)
 {
 	craft(s->about, about);
+	if (s->in)
+		craft_tunnel(about, s->in);
 	about->len -= 14;
 	memmove(about->bytes, about->bytes + 14, about->len);
 	if (s->quoted && s->quoted < about->len)

@@ -72,6 +72,7 @@ struct spec {
 	uint32_t word32;          /* the header's last four bytes */
 	const struct spec *about; /* its Ethernet header is not quoted */
 	uint16_t quoted;          /* bytes of it, 0: all, which may be fewer */
+	const struct outer *in;   /* it is in this tunnel */
 };
 
 /* Sets frame. */

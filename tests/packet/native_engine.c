@@ -67,9 +67,11 @@ static int rewrite(struct pass *x, int decrement)
 }
 
 /* In tc the tag lies beside the frame, where BPF_PROG_TEST_RUN does not show it. */
-static void ethernet(struct pass *x, const struct zdd_route *r, size_t grow, int v6)
+static void ethernet(struct pass *x, const struct zdd_route *r, int grow, int v6)
 {
 	size_t tag = r->vlan && x->hook == HOOK_XDP ? VLAN_TAG : 0, l3 = x->j->p.l3;
+	size_t to = ETH_HEADER + tag + (size_t)(grow > 0 ? grow : 0);
+	size_t cut = (size_t)(grow < 0 ? -grow : 0), left = x->f->len - l3 - cut;
 	__u8 head[ETH_HEADER + VLAN_TAG] = {};
 	__u16 type = v6 ? TYPE_V6 : TYPE_V4;
 
@@ -79,9 +81,9 @@ static void ethernet(struct pass *x, const struct zdd_route *r, size_t grow, int
 		((be16_at *)(head + 14))->v = __builtin_bswap16(r->vlan);
 	}
 	((be16_at *)(head + 12 + tag))->v = __builtin_bswap16(type);
-	memmove(x->f->bytes + ETH_HEADER + tag + grow, x->f->bytes + l3, x->f->len - l3);
+	memmove(x->f->bytes + to, x->f->bytes + l3 + cut, left);
 	memcpy(x->f->bytes, head, ETH_HEADER + tag);
-	x->f->len = x->f->len - l3 + ETH_HEADER + tag + grow;
+	x->f->len = to + left;
 	x->j->p.l3 = (__u16)(ETH_HEADER + tag);
 }
 
@@ -252,6 +254,23 @@ static int other(struct pass *x)
 			  partial ? CSUM_PARTIAL : CSUM_WHOLE);
 }
 
+/* A router's error about a tunnel's packet. */
+static enum ran_code relay(struct pass *x)
+{
+	struct zdd_job *j = x->j;
+	__u8 *data = x->f->bytes;
+	struct zdd_route r = {};
+	__s64 sum = sum_inside(data, data + x->f->len, j);
+
+	if (route_by_way(&j->out, &r) || (x->hook == HOOK_XDP && !r.native))
+		return refuse(x, ZDD_V_NO_LINK);
+	if (sum < 0)
+		return refuse(x, ZDD_V_NO_ROOM);
+	ethernet(x, &r, (int)answer_size(&j->quote) - (int)before_inside(j), j->quote.v6);
+	write_relayed(data + j->p.l3, j, (__u64)sum);
+	return RAN_SENT;
+}
+
 static enum ran_code apply(struct pass *x)
 {
 	enum ran_code code = RAN_PASSED;
@@ -260,6 +279,8 @@ static enum ran_code apply(struct pass *x)
 		code = RAN_DROPPED;
 	else if (zdd_one_way(x->j->out.forward))
 		code = one_way(x);
+	else if (x->j->out.action == ACT_RELAY)
+		code = relay(x);
 	else if (x->j->out.action >= ACT_SYN)
 		code = send_own(x);
 	else if (x->j->out.both && other(x))
@@ -283,7 +304,7 @@ static void look_at(struct pass *x)
 		lookup_fragment(x->j);
 	else if (!x->error)
 		lookup(0, parsed, x->j);
-	else if (parse_quote(data, end, &x->j->p, &x->j->quote))
+	else if (read_quote(data, end, x->j))
 		end_pass(&x->j->out, ZDD_V_NOT_L4);
 	else
 		lookup_error(x->j);

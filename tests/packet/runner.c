@@ -92,9 +92,26 @@ static struct end end_in(const struct run *r, const char *text)
 	return strcmp(text, "!") ? receiver_of(r, text) : other_of(r);
 }
 
+/* Of the node's to a backend. */
+static const struct outer *tunnel_to(const char *backend, bool gue)
+{
+	static struct outer o;
+	struct end to = end_of(backend);
+
+	o = (struct outer){
+		.src = end_of(zdd_addr_is_v4(&to.addr) ? NODE_SOURCE : NODE_SOURCE6).addr,
+		.dst = to.addr,
+		.gue = gue,
+		.port = 50000};
+	return &o;
+}
+
 static struct spec incoming(const struct run *r, const struct step *s, struct spec *about)
 {
 	struct spec in = s->as;
+
+	if (s->tunnel)
+		in.in = tunnel_to(s->tunnel, s->gue);
 
 	in.from = sender_of(r, s->from);
 	in.to = receiver_of(r, s->to);
@@ -213,6 +230,7 @@ static bool wanted(struct run *r, const struct step *s, const struct spec *in,
 		memcpy(want->vlan, in->vlan, sizeof(want->vlan));
 		want->from = in->to;
 		want->to = to = in->from;
+		want->about = in->about;
 	}
 	if (s->backend && !find_backend(r, s, out, &to))
 		return false;

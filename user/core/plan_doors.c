@@ -18,15 +18,20 @@ static int put(struct draft *d, const struct zdd_door *door)
 }
 
 /* Of packets without ports. Where there is no room, they are taken for another's. */
+static void address_door(struct draft *d, const struct zdd_addr *addr)
+{
+	struct zdd_door door = {.addr = *addr, .kind = ZDD_DOOR_ADDRESS, .service = ZDD_NONE};
+	uint32_t buckets = d->geometry->door_buckets;
+
+	door_put(&d->memory->doors[d->slot * buckets], buckets, &door);
+}
+
 static int put_address(struct draft *d, const struct zdd_door *door)
 {
-	struct zdd_door address = {
-		.addr = door->addr, .kind = ZDD_DOOR_ADDRESS, .service = ZDD_NONE};
-	uint32_t buckets = d->geometry->door_buckets;
 	int err = put(d, door);
 
 	if (!err)
-		door_put(&d->memory->doors[d->slot * buckets], buckets, &address);
+		address_door(d, &door->addr);
 	return err;
 }
 
@@ -118,11 +123,17 @@ static int service_backends(struct draft *d, const struct world_service *s, uint
 {
 	int err = 0;
 
-	if (!serves(s->cfg, proto) || forward_is_one_way(s->cfg->forward))
+	if (!serves(s->cfg, proto))
 		return 0;
 	for (size_t i = 0; i < s->cfg->n_pools; i++)
-		for (size_t k = 0; k < s->pools[i].cfg->n_backends && !err; k++)
-			err = backend_door(d, s->pools[i].backends[k].object, proto);
+		for (size_t k = 0; k < s->pools[i].cfg->n_backends && !err; k++) {
+			uint32_t object = s->pools[i].backends[k].object;
+
+			if (forward_is_one_way(s->cfg->forward))
+				address_door(d, &d->memory->backends[object].addr);
+			else
+				err = backend_door(d, object, proto);
+		}
 	return err;
 }
 
