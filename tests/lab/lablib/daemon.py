@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from . import names
-from .proc import BUILD, Proc, run, wait_for
+from .proc import BUILD, PATIENCE, Proc, run, wait_for
 
 EXIT = {"reached": 0, "error": 1, "usage": 2, "absent": 3, "refused": 4, "no_daemon": 5, "not_permitted": 6,
         "failed_safe": 10, "rolled_back": 11, "aborted": 12, "waiting": 13, "inconclusive": 14,
@@ -96,8 +96,9 @@ class Daemon:
         """Runs zddctl; `expect` is an exit code, a tuple of them, or None for any."""
         argv = [os.path.join(BUILD, "zddctl"), "--socket", at_socket or self.socket]
         argv += [] if text else ["-o", "json"]
+        argv += ["--timeout", f"{30 * PATIENCE:.0f}s"] if PATIENCE > 1 else []
         began = time.monotonic_ns()
-        done = run(argv + [str(a) for a in args], check=False, timeout=timeout)
+        done = run(argv + [str(a) for a in args], check=False, timeout=timeout * PATIENCE)
         answer = Answer(done.returncode, done.stdout, done.stderr, began, time.monotonic_ns())
         allowed = (expect,) if isinstance(expect, int) else expect
         assert allowed is None or answer.code in allowed, \
