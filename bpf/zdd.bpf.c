@@ -64,8 +64,10 @@ ZDD_RARE int xdp_keep_early(struct xdp_md *ctx, struct zdd_job *j)
 		return XDP_DROP;
 	count_verdict(j->out.verdict);
 	e->vlan = 0;
-	if (len >= ETH_HEADER && len <= ZDD_EARLY_FRAME &&
-	    !bpf_xdp_load_bytes(ctx, 0, e->frame, len))
+	if (len < ETH_HEADER)
+		return XDP_DROP;
+	OPAQUE(len); /* else clang 14 makes one comparison of two, from which 6.1 learns nothing */
+	if (len <= ZDD_EARLY_FRAME && !bpf_xdp_load_bytes(ctx, 0, e->frame, len))
 		early_kept(j, e, len);
 	return XDP_DROP;
 }
@@ -79,8 +81,10 @@ ZDD_RARE int tc_keep_early(struct __sk_buff *skb, struct zdd_job *j)
 		return TC_ACT_SHOT;
 	count_verdict(j->out.verdict);
 	e->vlan = skb->vlan_present ? skb->vlan_tci : 0;
-	if (len >= ETH_HEADER && len <= ZDD_EARLY_FRAME &&
-	    !bpf_skb_load_bytes(skb, 0, e->frame, len))
+	if (len < ETH_HEADER)
+		return TC_ACT_SHOT;
+	OPAQUE(len);
+	if (len <= ZDD_EARLY_FRAME && !bpf_skb_load_bytes(skb, 0, e->frame, len))
 		early_kept(j, e, len);
 	return TC_ACT_SHOT;
 }
