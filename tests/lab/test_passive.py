@@ -106,6 +106,22 @@ def test_closed_port_is_ejected_and_comes_back(three, family, attach):
     assert not set(daemon.surprises()) & {"no_backend", "malformed"}
 
 
+def test_closed_port_in_snat(three):
+    """The answers come to an address of the node: they tell the same."""
+    lab, start = three
+    daemon = start(forward="snat")
+    one = where(lab, "blue0")
+    load = load_beside(lab, hidden=1)  # the servers do not know the clients
+    lab.backend("blue0").server.proc.kill9()
+    wait_ejected(daemon, one)
+    assert signals(daemon, one)["refused"] >= FAILURES
+    wait_event(daemon, "stays ejected: trial: 1 refused")
+    lab.start_backend("blue0")
+    wait_ejected(daemon)
+    wait_flows(daemon, one, 50)
+    assert_nobody_failed(load.stop(), died=30)
+
+
 @pytest.mark.parametrize("family,attach", [(4, "tc"), (6, "xdp")])
 def test_black_hole_is_ejected_and_comes_back(three, family, attach):
     lab, start = three

@@ -119,6 +119,7 @@ static const struct {
 	{"rrDdr", "....."},
 	/* other counters: no failures from before */
 	{"rrN.o", "....."},
+	{"MN..", "...."},
 	/* a trial after ten seconds, of one connection */
 	{"rrr..........", "..O.........T"},
 	{"rrr..........Ts", "..O.........T.."},

@@ -323,14 +323,15 @@ TEST(how_many_may_be_ejected)
 		const char *max, *panic;
 		bool live, may;
 	} rows[] = {
-		{"uuuu", "50%", "50%", true, true},  {"euuu", "50%", "50%", true, true},
-		{"eeuu", "50%", "50%", true, false}, {"eduu", "50%", "50%", true, false},
-		{"duuu", "50%", "50%", true, true},  {"uuuu", "10%", "50%", true, true},
-		{"euuu", "10%", "50%", true, false}, {"euuu", "50%", "60%", true, false},
-		{"euuu", "50%", "60%", false, true}, {"eeuu", "100%", "0%", true, true},
-		{"eeeu", "100%", "0%", true, false}, {"deeu", "100%", "0%", true, false},
-		{"mmuu", "50%", "50%", true, true},  {"mmmu", "100%", "0%", true, false},
-		{"mmeu", "100%", "0%", true, false}, {"uuum", "50%", "50%", true, false},
+		{"uuuu", "50%", "50%", true, true},   {"euuu", "50%", "50%", true, true},
+		{"eeuu", "50%", "50%", true, false},  {"eduu", "50%", "50%", true, false},
+		{"duuu", "50%", "50%", true, true},   {"uuuu", "10%", "50%", true, true},
+		{"euuu", "10%", "50%", true, false},  {"euuu", "50%", "60%", true, false},
+		{"euuu", "50%", "60%", false, true},  {"eeuu", "100%", "0%", true, true},
+		{"eeeu", "100%", "0%", true, false},  {"deeu", "100%", "0%", true, false},
+		{"mmuu", "50%", "50%", true, true},   {"mmmu", "100%", "0%", true, false},
+		{"mmeu", "100%", "0%", true, false},  {"uuum", "50%", "50%", true, false},
+		{"mmmu", "100%", "0%", false, false}, {"eeeu", "100%", "0%", false, false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
