@@ -51,7 +51,18 @@ ZDD_INLINE int waits(__u32 place)
 	return h && h->who;
 }
 
-/* 1: the SYN waits, or is dropped; j->out is set. 0: its service is not on hold. */
+/* It may not wait. A reset answers as a closed port does (RFC 9293 3.10.7.1). */
+ZDD_INLINE void hold_refuse(struct zdd_job *j, const struct zdd_service *s)
+{
+	const struct zdd_packet *p = &j->p;
+
+	if (s->flags & ZDD_S_HOLD_RESET)
+		end_reset(j, ZDD_V_HOLD_RESET, TCP_RST | TCP_ACK, 0, p->seq + p->payload + 1);
+	else
+		end_drop(&j->out, ZDD_V_HOLD_FULL);
+}
+
+/* 1: the SYN waits, or may not; j->out is set. 0: its service is not on hold. */
 ZDD_RARE int hold_syn(struct zdd_job *j)
 {
 	const struct zdd_service *s;
@@ -71,7 +82,7 @@ ZDD_RARE int hold_syn(struct zdd_job *j)
 	if (waits(place))
 		return 1;
 	if (ONCE(hold->held) >= s->hold_max)
-		end_drop(&j->out, ZDD_V_HOLD_FULL);
+		hold_refuse(j, s);
 	else
 		hold_claim(j, hold, place, j->hash | 1, s->hold);
 	return 1;

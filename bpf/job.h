@@ -133,6 +133,24 @@ ZDD_INLINE void end_drop(struct zdd_out *o, enum zdd_verdict verdict)
 	o->verdict = verdict;
 }
 
+/* A reset, back to where the packet came from: j->segment. */
+ZDD_INLINE void end_reset(struct zdd_job *j, enum zdd_verdict verdict, __u8 flags, __u32 seq,
+			  __u32 ack)
+{
+	j->out.action = ACT_RESET;
+	j->out.verdict = verdict;
+	j->segment = (struct zdd_segment){.src = j->p.dst,
+					  .dst = j->p.src,
+					  .sport = j->p.dport,
+					  .dport = j->p.sport,
+					  .seq = seq,
+					  .ack = ack,
+					  .flags = flags,
+					  .ttl = 64,
+					  .v6 = j->p.v6};
+	j->segment.head = j->p.v6 ? __builtin_bswap32(0x60000000) : 0;
+}
+
 /* Returns 1 when a packet without a flow here must be left to the program that was here before. */
 ZDD_INLINE int end_before(struct zdd_job *j)
 {

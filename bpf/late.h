@@ -35,22 +35,6 @@ ZDD_INLINE int isn_known(struct zdd_region r, const struct zdd_job *j)
 	return isn_in(flow_bucket(r, j->hash, 0), j) || isn_in(flow_bucket(r, j->hash, 1), j);
 }
 
-/* A reset by the number that the SYN-ACK asked for (RFC 9293 3.10.7.4): j->segment. */
-ZDD_INLINE void end_reset(struct zdd_job *j)
-{
-	j->out.action = ACT_RESET;
-	j->out.verdict = ZDD_V_LATE_RESET;
-	j->segment = (struct zdd_segment){.src = j->p.dst,
-					  .dst = j->p.src,
-					  .sport = j->p.dport,
-					  .dport = j->p.sport,
-					  .seq = j->p.ack,
-					  .flags = TCP_RST,
-					  .ttl = 64,
-					  .v6 = j->p.v6};
-	j->segment.head = j->p.v6 ? __builtin_bswap32(0x60000000) : 0;
-}
-
 /* A backend without a record answers the SYN of a flow that another backend has: it was given up
  * on. Returns 1 when j->out is set. */
 ZDD_RARE int reply_late(struct zdd_job *j)
@@ -60,8 +44,8 @@ ZDD_RARE int reply_late(struct zdd_job *j)
 		return 0;
 	if (j->p.tcp_flags & TCP_RST)
 		end_drop(&j->out, ZDD_V_LATE_DROPPED);
-	else
-		end_reset(j);
+	else /* by the number that its SYN-ACK asked for (RFC 9293 3.10.7.4) */
+		end_reset(j, ZDD_V_LATE_RESET, TCP_RST, j->p.ack, 0);
 	return 1;
 }
 

@@ -25,7 +25,8 @@ ZDD_INLINE void parse_quoted_seq(const __u8 *quote, const __u8 *end, struct zdd_
 	const __u8 *l4 = quote + bounded(q->l4);
 
 	q->segment = 0;
-	if (q->proto != PROTO_TCP || (__u32)(q->l4 + QUOTE_LEAST) > q->frame || l4 + QUOTE_LEAST > end)
+	if (q->proto != PROTO_TCP || (__u32)(q->l4 + QUOTE_LEAST) > q->frame ||
+	    l4 + QUOTE_LEAST > end)
 		return;
 	q->seq = get32(l4 + 4);
 	q->segment = QUOTE_LEAST;

@@ -10,7 +10,7 @@ enum { SEGMENT_OPTIONS = 10 };
 struct zdd_segment {
 	struct zdd_addr src, dst;
 	__be16 sport, dport;
-	__u32 seq;   /* host order */
+	__u32 seq, ack; /* host order */
 	__be32 head; /* the first word of the IP header it takes after: TOS; class and flow label */
 	__be16 window;
 	__u8 flags;
@@ -89,7 +89,7 @@ ZDD_INLINE int write_tcp(__u8 *h, const __u8 *end, const struct zdd_segment *s, 
 	((be16_at *)(h + 2))->v = s->dport;
 	sum += (__u64)s->sport + s->dport;
 	sum += put_word(h + 4, __builtin_bswap32(s->seq));
-	sum += put_word(h + 8, 0);
+	sum += put_word(h + 8, __builtin_bswap32(s->ack));
 	((be16_at *)(h + 12))->v = __builtin_bswap16(length / 4 << 12 | s->flags);
 	((be16_at *)(h + 14))->v = s->window;
 	sum += (__u64)((be16_at *)(h + 12))->v + s->window;

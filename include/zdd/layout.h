@@ -93,6 +93,7 @@ enum zdd_service_flag {
 	ZDD_S_SPREAD = 8,        /* sticky none: the pool too is chosen by the 5-tuple */
 	ZDD_S_RETRY = 16,        /* a SYN that was refused goes to another backend of its pool... */
 	ZDD_S_RETRY_LIVE = 32,   /* ...and when there is none, to one of live */
+	ZDD_S_HOLD_RESET = 64,   /* what may not wait is reset, else dropped */
 };
 
 struct zdd_service {

@@ -31,6 +31,7 @@
 	V(CUT, cut, DROP, 1, "of a connection that is being cut by resets, dropped")                   \
 	V(HELD, held, DROP, 1, "new connection to a service on hold: its SYN is kept and let go later")  \
 	V(HOLD_FULL, hold_full, DROP, 0, "new connection beyond what the hold keeps, dropped")         \
+	V(HOLD_RESET, hold_reset, SEND, 0, "new connection beyond what the hold keeps, reset")         \
 	V(SYN_RETRIED, syn_retried, SEND, 1, "a backend refused: the SYN was made again for another")  \
 	V(SYN_MOVED, syn_moved, SEND, 1, "a backend was silent: the client's repeat went to another")  \
 	V(LATE_RESET, late_reset, SEND, 1, "a SYN-ACK from a backend given up on; that one was reset") \

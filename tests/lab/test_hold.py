@@ -124,6 +124,21 @@ def test_no_more_than_asked_for(single):
     assert_clean(load.result(), 6)
 
 
+@pytest.mark.parametrize("family,attach", EVERYWHERE)
+def test_others_are_reset(single, family, attach):
+    """And say so at once, where silence would have them try for long."""
+    lab = single(attach)
+    answer = lab.zdd.ctl("hold", "web", "--max", "3", "--limit", "30s", "--then", "reset")
+    assert "others are reset" in answer["text"]
+    load = lab.load("new", vip(family), flows=8, total=8, timeout=30000)
+    wait_for(lambda: load.status()["failures"]["refused"] == 5, 10, "five are refused")
+    assert held(lab.zdd) == 3 and lab.zdd.get()["hold"]["then"] == "reset"
+    lab.zdd.ctl("unhold", "web")
+    result = load.result()
+    assert result["failed"] == 5 and result["failures"]["refused"] == 5, result["failures"]
+    assert "silent or reset" in lab.zdd.ctl("hold", "web", "--then", "rest", expect=2).stdout
+
+
 def test_what_cannot_be_held(make_lab):
     lab = make_lab(pools={"blue": 1})
     services = {"udp": lab.service([f"{vip(4, 53)}/udp"]),

@@ -209,6 +209,37 @@ static const struct step held[] = {
 	{FROM("40001"), A_SYN, "new", WEB_B, .before = hold_over},
 };
 
+static void hold_or_reset(struct site *s, const struct end *chosen)
+{
+	struct zdd_memory *m = s->memory;
+	struct zdd_service *list =
+		&m->services[ZDD_WORD_SLOT(m->desk->word) * engine_geometry.services];
+
+	hold(s, chosen);
+	for (uint32_t i = 0; i < engine_geometry.services; i++)
+		list[i].flags |= ZDD_S_HOLD_RESET;
+}
+
+static const struct spec closed = {
+	.flags = RST | ACK, .ack = 1001, .own = true, .bare = true, .ttl = 65};
+static const struct spec closed_data = {
+	.flags = RST | ACK, .ack = 1021, .own = true, .bare = true, .ttl = 65};
+
+/* Of others, resets tell that they may not wait. */
+static const struct step held_or_reset[] = {
+	{TO(WEB), A_SYN, "new", WEB_B},
+	{FROM("40001"), A_SYN, "held", .before = hold_or_reset},
+	{FROM("40002"), A_SYN, "held"},
+	{FROM("40003"), A_SYN, "hold_reset", .made = &closed},
+	{FROM("40003"),
+	 {.flags = SYN, .seq = 1000, .data = 20, .vlan = {7}},
+	 "hold_reset",
+	 .made = &closed_data,
+	 .tag = 7},
+	{.from = CLIENT6, .to = WEB6, A_SYN, "hold_reset", .made = &closed},
+	{FROM("40002"), A_SYN, "held"},
+};
+
 static const struct packet_case cases[] = {
 	{"rare: one client port, two listeners, one backend", STEPS(twins)},
 	{"rare: the same in UDP", STEPS(twins_udp)},
@@ -217,6 +248,7 @@ static const struct packet_case cases[] = {
 	{"rare: a flood of SYNs, a handshake in it", STEPS(flood)},
 	{"rare: a flood of SYNs, data of the backend", STEPS(flood_data)},
 	{"rare: a service on hold", STEPS(held)},
+	{"rare: a service on hold that resets", STEPS(held_or_reset)},
 	{"rare: room of expired flows", STEPS(reclaimed)},
 };
 

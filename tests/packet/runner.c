@@ -199,11 +199,13 @@ static void leave(const struct run *r, const struct step *s, const struct end *t
 	memset(want->vlan, 0, sizeof(want->vlan));
 	want->vlan[0] = xdp ? s->tag : 0;
 	want->ad = false;
-	memcpy(want->smac, node_mac, 6);
 	if (s->source)
 		memcpy(want->dmac, client_mac, 6);
+	else if (s->made && !s->backend) /* back to its sender */
+		memcpy(want->dmac, want->smac, 6);
 	else
 		backend_mac(to, want->dmac);
+	memcpy(want->smac, node_mac, 6);
 	if (s->via == VIA_FIB) {
 		const struct fib_way *way = &fib_ways[!zdd_addr_is_v4(&want->from.addr)];
 

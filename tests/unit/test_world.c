@@ -81,6 +81,7 @@ TEST(holds_are_bounded_and_end)
 		{"hold", "{\"service\":\"shop\",\"limit_ms\":60001}", OUT_BAD_REQUEST},
 		{"hold", "{\"service\":\"shop\",\"max\":0}", OUT_BAD_REQUEST},
 		{"hold", "{\"service\":\"shop\",\"max\":8193}", OUT_BAD_REQUEST},
+		{"hold", "{\"service\":\"shop\",\"then\":\"rest\"}", OUT_BAD_REQUEST},
 		{"hold", "{\"service\":\"shpo\"}", OUT_NOT_FOUND},
 		{"unhold", "{\"service\":\"shop\"}", OUT_REACHED},
 	};
@@ -92,7 +93,8 @@ TEST(holds_are_bounded_and_end)
 		CHECK_INT(w->services[0].hold.number, 0);
 	}
 	CHECK_INT(run(&w, "hold", "{\"service\":\"shop\",\"limit_ms\":3000,\"max\":7}", 1000), 0);
-	CHECK_INT(run(&w, "hold", "{\"service\":\"web\"}", 1000), 0);
+	CHECK_INT(run(&w, "hold", "{\"service\":\"web\",\"then\":\"reset\"}", 1000), 0);
+	CHECK(!w->services[0].hold.reset && w->services[1].hold.reset);
 	CHECK_INT(w->services[0].hold.until_ms, 4000);
 	CHECK_INT(w->services[0].hold.max, 7);
 	CHECK(w->services[0].hold.number && w->services[1].hold.number);

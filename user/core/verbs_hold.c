@@ -2,6 +2,7 @@
 /* hold and unhold: new connections wait for a bounded time. */
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "config_json.h"
 #include "verbs.h"
@@ -18,6 +19,14 @@ static json_int_t count_of(const struct txn *t, const char *key, json_int_t othe
 	const json_t *value = json_object_get(t->body, key);
 
 	return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+/* What becomes of those that may not wait. */
+static const char *then_of(const struct txn *t)
+{
+	const char *then = txn_text(t, "then");
+
+	return then ? then : "silent";
 }
 
 static bool has_tcp(const struct cfg_service *cfg)
@@ -38,6 +47,8 @@ static enum outcome check(struct txn *t, const struct world_service *s)
 			    LIMIT_MIN_MS / 1000.0, LIMIT_MAX_MS / 1000);
 	if (max < 1 || max > ZDD_HELD / 2)
 		return tell(t->answer, OUT_BAD_REQUEST, "hold.max: expected 1 to %d", ZDD_HELD / 2);
+	if (strcmp(then_of(t), "silent") && strcmp(then_of(t), "reset"))
+		return tell(t->answer, OUT_BAD_REQUEST, "hold.then: expected silent or reset");
 	if (s->cfg->forward == FORWARD_LOCAL)
 		return tell(t->answer, OUT_REFUSED,
 			    "%s: mode local gives connections to sockets of this host, whose own "
@@ -73,7 +84,8 @@ enum outcome verb_hold(struct txn *t)
 {
 	struct world_service *s;
 	enum outcome o = find_service(t, txn_text(t, "service"), &s);
-	struct world_hold hold = {.max = (uint16_t)count_of(t, "max", HELD_DEFAULT)};
+	struct world_hold hold = {.max = (uint16_t)count_of(t, "max", HELD_DEFAULT),
+				  .reset = !strcmp(then_of(t), "reset")};
 	json_int_t limit = count_of(t, "limit_ms", LIMIT_DEFAULT_MS);
 	char to[96];
 
@@ -87,14 +99,14 @@ enum outcome verb_hold(struct txn *t)
 	if (!hold.number)
 		return tell(t->answer, OUT_REFUSED, "%d services are held already", ZDD_HOLDS - 1);
 	hold.until_ms = t->now_ms + (uint64_t)limit;
-	snprintf(to, sizeof(to), "held for %gs, %u connections at most", (double)limit / 1000,
-		 hold.max);
+	snprintf(to, sizeof(to), "held for %gs, %u connections at most%s", (double)limit / 1000,
+		 hold.max, hold.reset ? ", others reset" : "");
 	json_say(t->answer->changes, "%s: new connections are %s", s->cfg->name, to);
 	txn_record(t, s->cfg->name, s->hold.number ? "held" : "open", to);
 	s->hold = hold;
 	return tell(t->answer, OUT_REACHED,
-		    "%s: new connections wait, for %gs and %u of them at most", s->cfg->name,
-		    (double)limit / 1000, hold.max);
+		    "%s: new connections wait, for %gs and %u of them at most%s", s->cfg->name,
+		    (double)limit / 1000, hold.max, hold.reset ? "; others are reset" : "");
 }
 
 enum outcome verb_unhold(struct txn *t)

@@ -188,9 +188,9 @@ static json_t *view_hold(const struct world_hold *hold, const struct numbers *n)
 
 	if (!hold->number)
 		return json_null();
-	return json_pack("{s:o, s:o, s:i, s:o}", "until", view_time(hold->until_ms), "left_ms",
-			 number(left), "max", hold->max, "held",
-			 n->held ? number(n->held(n->context, hold->number)) : json_null());
+	return json_pack("{s:o, s:o, s:i, s:s, s:o}", "until", view_time(hold->until_ms), "left_ms",
+			 number(left), "max", hold->max, "then", hold->reset ? "reset" : "silent",
+			 "held", n->held ? number(n->held(n->context, hold->number)) : json_null());
 }
 
 json_t *view_service(const struct world *w, const struct world_service *s, const struct numbers *n)

@@ -32,6 +32,7 @@ struct world_pool {
 struct world_hold {
 	uint16_t number;   /* among `holds` of the data path; 0: they do not */
 	uint16_t max;      /* so many at most */
+	bool reset;        /* the others are reset, else get no answer */
 	uint32_t until;    /* the kernel's jiffies, low bits; 0: the data path has yet to say */
 	uint64_t until_ms; /* wall clock */
 };

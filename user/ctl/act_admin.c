@@ -35,6 +35,8 @@ int hold_run(struct ctl *ctl, char **words, int n)
 		json_object_set_new(body, "limit_ms", json_integer(ctl->opt.hold_ms));
 	if (ctl->opt.given & TAKES_HOLD_MAX)
 		json_object_set_new(body, "max", json_integer(ctl->opt.hold_max));
+	if (ctl->opt.given & TAKES_HOLD_THEN)
+		json_object_set_new(body, "then", json_string(ctl->opt.hold_then));
 	return change(ctl, ctl->cmd->path, body);
 }
 

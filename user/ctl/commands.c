@@ -90,7 +90,7 @@ static const struct command rows[] = {
 	 "put a backend in or take it out",
 	 "/v1/backend", backend_run,
 	 TAKES_CHANGE | TAKES_FORCE, 2, 3, "backend", NULL},
-	{"hold", "SVC [--limit DURATION] [--max N]",
+	{"hold", "SVC [--limit DURATION] [--max N] [--then ANSWER]",
 	 "new connections wait; open ones run on",
 	 "/v1/hold", hold_run,
 	 TAKES_CHANGE | TAKES_HOLD, 1, 1, "service", NULL},

@@ -31,6 +31,7 @@ enum output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_JSONL, OUTPUT_NAME 
 
 struct options {
 	const char *socket;
+	const char *hold_then;
 	enum output output;
 	uint32_t timeout_ms;
 	uint32_t if_revision;
@@ -63,7 +64,8 @@ enum takes {
 	TAKES_DRAINING = 1 << 19,
 	TAKES_HOLD_LIMIT = 1 << 24,
 	TAKES_HOLD_MAX = 1 << 25,
-	TAKES_HOLD = TAKES_HOLD_LIMIT | TAKES_HOLD_MAX,
+	TAKES_HOLD_THEN = 1 << 26,
+	TAKES_HOLD = TAKES_HOLD_LIMIT | TAKES_HOLD_MAX | TAKES_HOLD_THEN,
 	TAKES_NAME = 1 << 18, /* no option: has things that "-o name" can list */
 
 	TAKES_LOOK = TAKES_SOCKET | TAKES_OUTPUT | TAKES_TIMEOUT | TAKES_HELP | TAKES_VERSION |
