@@ -187,22 +187,42 @@ ZDD_INLINE int tc_leave(struct __sk_buff *skb, const struct zdd_packet *p, struc
 	return bpf_redirect(r->ifindex, 0);
 }
 
-/* quoted: an ICMP error, or a later fragment. */
+/* What the client's packet, or each that a super-packet is cut into, takes. */
+ZDD_INLINE __u32 tc_unit(const struct __sk_buff *skb, const struct zdd_packet *p)
+{
+	__u32 size = skb->gso_size;
+
+	return size ? packet_length(p) - p->payload + size : packet_length(p);
+}
+
+/* quoted: an ICMP error, or a later fragment. What is TOO_BIG is left to the caller. */
 ZDD_INLINE int tc_send(struct __sk_buff *skb, struct zdd_job *j, int quoted, int egress)
 {
 	const struct zdd_packet *p = &j->p;
 	struct zdd_out *o = &j->out;
+	enum zdd_verdict fault;
 	struct zdd_route r = {};
-
-	if (unlikely(o->both) && tc_other(skb, j, quoted))
-		return tc_drop(o, ZDD_V_NO_ROOM);
+	int lost = 0;
 
 	if (egress)
 		r.exit = EXIT_STACK;
 	else if (o->action == ACT_TO_BACKEND)
 		route_to_backend(o, 0, &r);
 	else
-		route_to_client(skb, p, o, &r);
+		lost = route_by_way(o, &r);
+	if (unlikely(exceeds(&r, p))) {
+		fault = size_check(j, tc_unit(skb, p), &r);
+		if (fault != ZDD_VERDICT_COUNT)
+			return tc_drop(o, fault);
+		if (r.exit == EXIT_STACK && o->action == ACT_TO_CLIENT) {
+			end_later(p, o);
+			return TC_ACT_UNSPEC;
+		}
+	}
+	if (unlikely(o->both) && tc_other(skb, j, quoted))
+		return tc_drop(o, ZDD_V_NO_ROOM);
+	if (unlikely(lost))
+		route_by_fib(skb, p, &r);
 	if (r.exit == EXIT_LOST)
 		return tc_drop(o, ZDD_V_NO_LINK);
 	if (r.exit != EXIT_STACK && p->ttl <= 1)
@@ -216,13 +236,6 @@ ZDD_INLINE int tc_send(struct __sk_buff *skb, struct zdd_job *j, int quoted, int
 int tc_relay(struct __sk_buff *skb, struct zdd_job *j);
 int tc_one_way(struct __sk_buff *skb, struct zdd_job *j);
 int tc_too_big(struct __sk_buff *skb, struct zdd_job *j);
-
-ZDD_INLINE int tc_send_one_way(struct __sk_buff *skb, struct zdd_job *j)
-{
-	int code = tc_one_way(skb, j);
-
-	return j->out.verdict == ZDD_V_TOO_BIG ? tc_too_big(skb, j) : code;
-}
 
 /* Does the device or the stack still complete this frame's checksum? Without the cast, what a helper
  * does with the field tells: it adds to a sum that is not complete, and subtracts from one that is. */
@@ -300,13 +313,15 @@ ZDD_INLINE int tc_apply(struct __sk_buff *skb, struct zdd_job *j, int egress)
 	if (o->action == ACT_DROP)
 		code = TC_ACT_SHOT;
 	else if (unlikely(zdd_one_way(o->forward)))
-		code = tc_send_one_way(skb, j);
+		code = tc_one_way(skb, j);
 	else if (unlikely(o->action == ACT_RELAY))
 		code = tc_relay(skb, j);
 	else if (unlikely(o->action >= ACT_SYN))
 		code = tc_send_own(skb, j, egress);
 	else if (o->action != ACT_PASS)
 		code = tc_send(skb, j, 0, egress);
+	if (unlikely(o->verdict == ZDD_V_TOO_BIG))
+		code = tc_too_big(skb, j);
 	count_verdict(o->verdict);
 	return code;
 }
@@ -356,6 +371,8 @@ ZDD_RARE int tc_send_quoted(struct __sk_buff *skb, struct zdd_job *j, __u32 frag
 	if (fragment && j->p.v6)
 		tc_fragment_sum(skb, j);
 	code = tc_send(skb, j, 1, j->p.egress);
+	if (j->out.verdict == ZDD_V_TOO_BIG)
+		code = tc_too_big(skb, j);
 	count_verdict(j->out.verdict);
 	return code;
 }

@@ -113,19 +113,28 @@ ZDD_INLINE int xdp_drop(struct zdd_out *o, enum zdd_verdict verdict)
 	return XDP_DROP;
 }
 
-/* quoted: an ICMP error, or a later fragment. */
+/* quoted: an ICMP error, or a later fragment. What is TOO_BIG is left to the caller. */
 ZDD_INLINE int xdp_send(struct xdp_md *ctx, struct zdd_job *j, int quoted)
 {
 	const struct zdd_packet *p = &j->p;
 	struct zdd_out *o = &j->out;
+	enum zdd_verdict fault;
 	struct zdd_route r = {};
+	int lost = 0;
 
-	if (unlikely(o->both) && xdp_other(ctx, j, quoted))
-		return xdp_drop(o, ZDD_V_NO_ROOM);
 	if (o->action == ACT_TO_BACKEND)
 		route_to_backend(o, 1, &r);
 	else
-		route_to_client(ctx, p, o, &r);
+		lost = route_by_way(o, &r);
+	if (unlikely(exceeds(&r, p)) && !is_generic(p->ifindex)) {
+		fault = size_check(j, packet_length(p), &r);
+		if (fault != ZDD_VERDICT_COUNT)
+			return xdp_drop(o, fault);
+	}
+	if (unlikely(o->both) && xdp_other(ctx, j, quoted))
+		return xdp_drop(o, ZDD_V_NO_ROOM);
+	if (unlikely(lost))
+		route_by_fib(ctx, p, &r);
 	route_check(ctx, p, &r);
 	if (r.exit == EXIT_STACK && o->action == ACT_TO_CLIENT) {
 		if (o->both) /* to the host's own address: its stack would take it */
@@ -152,13 +161,6 @@ ZDD_INLINE int xdp_send(struct xdp_md *ctx, struct zdd_job *j, int quoted)
 int xdp_relay(struct xdp_md *ctx, struct zdd_job *j);
 int xdp_one_way(struct xdp_md *ctx, struct zdd_job *j);
 int xdp_too_big(struct xdp_md *ctx, struct zdd_job *j);
-
-ZDD_INLINE int xdp_send_one_way(struct xdp_md *ctx, struct zdd_job *j)
-{
-	int code = xdp_one_way(ctx, j);
-
-	return j->out.verdict == ZDD_V_TOO_BIG ? xdp_too_big(ctx, j) : code;
-}
 
 enum { ETH_MOST = ETH_HEADER + VLAN_TAGS_MAX * VLAN_TAG };
 
@@ -215,13 +217,15 @@ ZDD_INLINE int xdp_apply(struct xdp_md *ctx, struct zdd_job *j)
 	if (o->action == ACT_DROP)
 		code = XDP_DROP;
 	else if (unlikely(zdd_one_way(o->forward)))
-		code = xdp_send_one_way(ctx, j);
+		code = xdp_one_way(ctx, j);
 	else if (unlikely(o->action == ACT_RELAY))
 		code = xdp_relay(ctx, j);
 	else if (unlikely(o->action >= ACT_SYN))
 		code = xdp_send_own(ctx, j);
 	else if (o->action != ACT_PASS)
 		code = xdp_send(ctx, j, 0);
+	if (unlikely(o->verdict == ZDD_V_TOO_BIG))
+		code = xdp_too_big(ctx, j);
 	count_verdict(o->verdict);
 	return code;
 }
@@ -256,6 +260,8 @@ ZDD_RARE int xdp_send_quoted(struct xdp_md *ctx, struct zdd_job *j)
 	if (!j)
 		return XDP_DROP;
 	code = xdp_send(ctx, j, 1);
+	if (j->out.verdict == ZDD_V_TOO_BIG)
+		code = xdp_too_big(ctx, j);
 	count_verdict(j->out.verdict);
 	return code;
 }

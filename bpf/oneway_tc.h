@@ -7,14 +7,6 @@
 #include "apply_tc.h"
 #include "oneway.h"
 
-/* What the client's packet, or each that a super-packet is cut into, takes. */
-ZDD_INLINE __u32 tc_unit(const struct __sk_buff *skb, const struct zdd_packet *p)
-{
-	__u32 size = skb->gso_size;
-
-	return size ? packet_length(p) - p->payload + size : packet_length(p);
-}
-
 /* Tags as they must leave; the frame then has none, and IP begins behind Ethernet. */
 ZDD_INLINE int tc_settle_tags(struct __sk_buff *skb, struct zdd_packet *p, __u16 vlan)
 {

@@ -58,6 +58,7 @@ struct zdd_packet {
 	__u8 ttl;
 	__u8 bad_length; /* lengths that contradict each other or the frame */
 	__u8 first_fragment, later_fragment;
+	__u8 uncut;     /* may not be cut on its way: IPv6, or DF */
 	__u16 vlan;     /* outermost TCI in the frame, 0: none */
 	__u16 l3, l4;   /* offsets from data */
 	__u16 tags;     /* bytes of VLAN tags in the frame */
@@ -187,6 +188,7 @@ ZDD_INLINE enum zdd_parsed parse_v4(const __u8 *data, const __u8 *end, struct zd
 	fragment = get16(h + 6);
 	if (fragment & 0x3fff)
 		p->fragment = get16(h + 4);
+	p->uncut = !!(fragment & 0x4000);
 	p->later_fragment = !!(fragment & 0x1fff);
 	if (fragment & 0x1fff)
 		return PARSED_FRAGMENT;
@@ -217,6 +219,7 @@ ZDD_INLINE enum zdd_parsed parse_v6(const __u8 *data, const __u8 *end, struct zd
 	if (h + sizeof(struct wire_v6) > end || h[0] >> 4 != 6)
 		return PARSED_NOT_IP;
 	p->v6 = 1;
+	p->uncut = 1;
 	total = length_or_big(get16(h + 4), p, at);
 	p->bad_length = p->l3 + sizeof(struct wire_v6) + total > p->frame;
 	next = h[6];

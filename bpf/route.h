@@ -21,6 +21,7 @@ struct zdd_route {
 	__u16 vlan;
 	__u8 dmac[6], smac[6];
 	__u32 native; /* the device takes frames from native XDP */
+	__u16 mtu;    /* 0: not known */
 };
 
 ZDD_INLINE void route_to_backend(const struct zdd_out *o, int xdp, struct zdd_route *r)
@@ -32,6 +33,7 @@ ZDD_INLINE void route_to_backend(const struct zdd_out *o, int xdp, struct zdd_ro
 		return;
 	r->ifindex = h->ifindex;
 	r->native = h->flags & ZDD_H_XDP;
+	r->mtu = h->mtu;
 	if (!(h->flags & ZDD_H_RESOLVED)) {
 		if (!xdp)
 			r->exit = EXIT_NEIGH;
@@ -112,17 +114,34 @@ ZDD_INLINE int route_by_way(const struct zdd_out *o, struct zdd_route *r)
 	r->exit = EXIT_REDIRECT;
 	r->ifindex = l->ifindex;
 	r->native = l->flags & ZDD_H_XDP;
+	r->mtu = l->mtu;
 	r->vlan = o->vlan;
 	__builtin_memcpy(r->dmac, o->mac, 6);
 	__builtin_memcpy(r->smac, l->mac, 6);
 	return 0;
 }
 
-ZDD_INLINE void route_to_client(void *ctx, const struct zdd_packet *p, const struct zdd_out *o,
-				struct zdd_route *r)
+/* ---- modes nat, snat: what is larger than the way out takes */
+
+ZDD_INLINE int exceeds(const struct zdd_route *r, const struct zdd_packet *p)
 {
-	if (route_by_way(o, r))
-		route_by_fib(ctx, p, r);
+	return r->mtu && p->frame - p->l3 > r->mtu;
+}
+
+/* Why it cannot go on: TOO_BIG, its sender is to be told j->mtu (RFC 1191, 8201). ZDD_VERDICT_COUNT: it
+ * can, perhaps by the stack, which cuts it; that takes nothing from an address of its own host. unit: as
+ * in one_way_check. */
+ZDD_INLINE enum zdd_verdict size_check(struct zdd_job *j, __u32 unit, struct zdd_route *r)
+{
+	j->mtu = r->mtu;
+	if (unit <= r->mtu)
+		return ZDD_VERDICT_COUNT;
+	if (j->p.uncut && (has_ports(&j->p) || j->p.later_fragment))
+		return ZDD_V_TOO_BIG;
+	if (j->out.both)
+		return ZDD_V_TOO_BIG_UNTOLD;
+	r->exit = EXIT_STACK;
+	return ZDD_VERDICT_COUNT;
 }
 
 enum { USUAL_FRAME = 1518 }; /* with a tag; what is larger is asked about */

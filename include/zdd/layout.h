@@ -230,7 +230,8 @@ struct zdd_link {
 	__u32 ifindex; /* 0: free */
 	__u16 flags;   /* ZDD_H_XDP: takes XDP redirects; ZDD_H_GENERIC */
 	__u8 mac[6];
-	__u32 spare;
+	__u16 mtu; /* 0: not known */
+	__u16 spare;
 };
 
 static inline __attribute__((always_inline)) __u32 zdd_link_slot(__u32 ifindex)

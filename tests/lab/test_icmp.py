@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Path MTU discovery and other ICMP errors through the switch, with routers that have narrow links."""
+import errno
+import socket
+
 import pytest
 
 from lablib import plain
 from lablib.lab import VIP4, VIP6, Backend
 from lablib.narrow import lengthen
 from lablib.peers import Ledgerd
+from lablib.proc import wait_for
 
 BULK = 1 << 20
 hooks = pytest.mark.parametrize("attach", ["tc", "xdp"])
@@ -66,6 +70,54 @@ def test_narrow_way_to_the_backend(make_lab, attach, offloads, forward):
         assert counted(daemon, "icmp_to_client") >= number
         assert plain.download(s, BULK)
     assert daemon.surprises() == {}
+
+
+@hooks
+@offloaded
+@modes
+def test_own_way_to_the_backend_is_narrow(make_lab, attach, offloads, forward):
+    """What does not fit the node's own route is answered by the node."""
+    lab = make_lab(pools={"blue": 1}, offloads=offloads)
+    backend = lab.pools["blue"][0]
+    lab.node.ip(f"route add {backend.v4}/32 dev b1 mtu 1400", f"route add {backend.v6}/128 dev b1 mtu 1400")
+    lab.start_backends()
+    daemon = serve(lab, attach, forward=forward)
+    for number, vip in enumerate((VIP4, VIP6), 1):
+        s = plain.connect(lab.client, vip, 443)
+        assert plain.upload(s, BULK) and plain.download(s, BULK)
+        assert counted(daemon, "too_big") >= number
+    assert daemon.surprises() == {}
+
+
+@hooks
+@modes
+def test_own_way_to_the_client_is_narrow(make_lab, attach, forward):
+    """A server that sends what may not be cut is told what fits."""
+    lab = make_lab(pools={"blue": 1})
+    lab.node.ip("link set cl mtu 1400")
+    lab.client.ip("link set eth0 mtu 1400")
+    backend = lab.pools["blue"][0]
+    web = lab.service(health={"type": "none"}, forward=forward)
+    daemon = lab.daemon(lab.config(attach, {"web": web}))
+    for vip, host, level, discover in ((VIP4, backend.v4, socket.IPPROTO_IP, 10),
+                                       (VIP6, backend.v6, socket.IPPROTO_IPV6, 23)):
+        server = plain.udp(backend.netns, host, backend.port)
+        server.setsockopt(level, discover, 2)
+        client = plain.udp(lab.client, "::" if ":" in vip else "0.0.0.0")
+        client.sendto(b"hello", (vip, 443))
+        _, source = server.recvfrom(100)
+
+        def refused():
+            try:
+                server.sendto(bytes(1420), source)
+            except OSError as e:
+                return e.errno == errno.EMSGSIZE
+            return False
+
+        wait_for(refused, 10, "the server hears what fits")
+        server.sendto(bytes(1340), source)
+        assert len(client.recv(2000)) == 1340
+    assert counted(daemon, "too_big") > 0 and daemon.surprises() == {}
 
 
 @hooks

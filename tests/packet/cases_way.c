@@ -188,7 +188,69 @@ static const struct step going_out[] = {
 	 .via = VIA_STACK},
 };
 
+/* ---- larger than the way out takes */
+
+static void narrow_way(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	site_mtu(s, 1400);
+	s->memory->links[zdd_link_slot(1)].mtu = 1400;
+}
+
+#define DF .fragment = 0x4000
+#define SIZED(n, ...) .as = {.proto = UDP, .data = (n)-28, __VA_ARGS__}
+#define SIZED6(n) .as = {.proto = UDP, .data = (n)-48}
+
+static const struct step oversized[] = {
+	{.from = CLIENT, .to = DNS, SIZED(1400, DF), "new", DNS_B, .before = narrow_way},
+	{.from = CLIENT, .to = DNS, SIZED(1401, DF), "too_big", .told = 1400},
+	{.from = CLIENT, .to = DNS, SIZED(1401, DF, .vlan = {5}), "too_big", .told = 1400},
+	{.from = CLIENT,
+	 .to = DNS,
+	 SIZED(1401),
+	 "forwarded",
+	 DNS_B,
+	 .via = VIA_STACK,
+	 .notes = "via_stack"},
+	{.from = CLIENT, .to = DNS, SIZED(1300, DF, .trailer = 150), "forwarded", DNS_B},
+	{.from = DNS_B, .to = CLIENT, SIZED(1400, DF), "reply", .source = DNS},
+	{.from = DNS_B, .to = CLIENT, SIZED(1401, DF), "too_big", .told = 1400},
+	{.from = DNS_B, .to = CLIENT, SIZED(1401), "reply_later"},
+	{.from = DNS_B,
+	 .to = CLIENT,
+	 SIZED(1401, DF),
+	 "reply",
+	 .source = DNS,
+	 .egress = true,
+	 .via = VIA_STACK},
+	{.from = CLIENT6, .to = DNS6, SIZED6(1400), "new", DNS6_B},
+	{.from = CLIENT6, .to = DNS6, SIZED6(1401), "too_big", .told = 1400},
+	{.from = DNS6_B, .to = CLIENT6, SIZED6(1401), "too_big", .told = 1400},
+	{.from = CLIENT6,
+	 .to = DNS6,
+	 .as = {.proto = UDP, .data = 1353, .fragment = 1},
+	 "too_big",
+	 .told = 1400},
+};
+
+static const struct step oversized_snat[] = {
+	{.from = CLIENT,
+	 .to = FAR,
+	 SIZED(1400, DF),
+	 "new",
+	 FAR_B,
+	 .alias = true,
+	 .node = NODE_SOURCE,
+	 .before = narrow_way},
+	{.from = CLIENT, .to = FAR, SIZED(1401, DF), "too_big", .told = 1400},
+	{.from = CLIENT, .to = FAR, SIZED(1401), "too_big_untold"},
+	{.from = FAR_B, .to = "@", SIZED(1401, DF), "too_big", .told = 1400},
+	{.from = FAR_B, .to = "@", SIZED(1401), "too_big_untold"},
+};
+
 static const struct packet_case cases[] = {
+	{"way: larger than it takes", STEPS(oversized)},
+	{"way: larger than it takes, mode snat", STEPS(oversized_snat)},
 	{"way: left to the host, XDP", STEPS(xdp_to_stack), HOOK_XDP},
 	{"way: answers left to the host, XDP", STEPS(xdp_reply_to_stack), HOOK_XDP},
 	{"way: generic XDP", STEPS(generic_xdp), HOOK_XDP},

@@ -95,18 +95,60 @@ static void find_route(const struct pass *x, struct zdd_route *r)
 		r->exit = EXIT_STACK;
 	else if (x->j->out.action == ACT_TO_BACKEND)
 		route_to_backend(&x->j->out, x->hook == HOOK_XDP, r);
-	else
-		route_to_client(0, p, &x->j->out, r);
+	else if (route_by_way(&x->j->out, r))
+		route_by_fib(0, p, r);
+}
+
+static enum ran_code too_big(struct pass *x)
+{
+	const struct zdd_packet *p = &x->j->p;
+	struct zdd_route r = {};
+	__u8 *data = x->f->bytes;
+
+	if (!may_answer(data, data + x->f->len, p))
+		return refuse(x, ZDD_V_TOO_BIG_UNTOLD);
+	route_back(p, data, &r);
+	x->f->len = p->l3 + quote_length(p);
+	ethernet(x, &r, answer_size(p), p->v6);
+	write_too_big(data + p->l3, p, x->j->mtu,
+		      sum_quoted(data + p->l3 + answer_size(p), data + x->f->len, p->v6));
+	x->j->out.verdict = ZDD_V_TOO_BIG;
+	return RAN_SENT;
+}
+
+/* Of a flow whose backend sees an address of the node. */
+static int other(struct pass *x)
+{
+	struct zdd_job *j = x->j;
+	__u8 *data = x->f->bytes, *end = data + x->f->len;
+	int partial = x->hook == HOOK_XDP && is_partial(data, end, &j->p);
+
+	if (x->error)
+		return write_error_addr(data, end, &j->p, &j->quote, &j->out.other_addr,
+					j->out.action == ACT_TO_BACKEND);
+	if (partial && is_generic(j->p.ifindex))
+		partial = !is_whole_too(data, end, check_offset(&j->p), native_sum(x));
+	return write_addr(data, end, &j->p, &j->out.other_addr, j->out.action == ACT_TO_BACKEND,
+			  partial ? CSUM_PARTIAL : CSUM_WHOLE);
 }
 
 static enum ran_code send_on(struct pass *x)
 {
+	enum zdd_verdict fault = ZDD_VERDICT_COUNT;
 	struct zdd_route r = {};
 
 	find_route(x, &r);
+	if (exceeds(&r, &x->j->p) && !(x->hook == HOOK_XDP && is_generic(x->j->p.ifindex)))
+		fault = size_check(x->j, packet_length(&x->j->p), &r);
+	if (fault != ZDD_VERDICT_COUNT) {
+		x->j->out.verdict = fault;
+		return fault == ZDD_V_TOO_BIG ? too_big(x) : RAN_DROPPED;
+	}
+	if (x->j->out.both && other(x))
+		return refuse(x, ZDD_V_NO_ROOM);
 	if (x->hook == HOOK_XDP)
 		route_check(0, &x->j->p, &r);
-	if (x->hook == HOOK_XDP && r.exit == EXIT_STACK && x->j->out.action == ACT_TO_CLIENT) {
+	if (!x->egress && r.exit == EXIT_STACK && x->j->out.action == ACT_TO_CLIENT) {
 		if (x->j->out.both)
 			return refuse(x, ZDD_V_SNAT_NO_WAY);
 		end_later(&x->j->p, &x->j->out);
@@ -129,23 +171,6 @@ static enum ran_code send_on(struct pass *x)
 }
 
 /* ---- modes dsr, ipip, gue ---- */
-
-static enum ran_code too_big(struct pass *x)
-{
-	const struct zdd_packet *p = &x->j->p;
-	struct zdd_route r = {};
-	__u8 *data = x->f->bytes;
-
-	if (!may_answer(data, data + x->f->len, p))
-		return refuse(x, ZDD_V_TOO_BIG_UNTOLD);
-	route_back(p, data, &r);
-	x->f->len = p->l3 + quote_length(p);
-	ethernet(x, &r, answer_size(p), p->v6);
-	write_too_big(data + p->l3, p, x->j->mtu,
-		      sum_quoted(data + p->l3 + answer_size(p), data + x->f->len, p->v6));
-	x->j->out.verdict = ZDD_V_TOO_BIG;
-	return RAN_SENT;
-}
 
 static int make_whole(struct pass *x)
 {
@@ -238,22 +263,6 @@ static enum ran_code send_own(struct pass *x)
 	return RAN_SENT;
 }
 
-/* Of a flow whose backend sees an address of the node. */
-static int other(struct pass *x)
-{
-	struct zdd_job *j = x->j;
-	__u8 *data = x->f->bytes, *end = data + x->f->len;
-	int partial = x->hook == HOOK_XDP && is_partial(data, end, &j->p);
-
-	if (x->error)
-		return write_error_addr(data, end, &j->p, &j->quote, &j->out.other_addr,
-					j->out.action == ACT_TO_BACKEND);
-	if (partial && is_generic(j->p.ifindex))
-		partial = !is_whole_too(data, end, check_offset(&j->p), native_sum(x));
-	return write_addr(data, end, &j->p, &j->out.other_addr, j->out.action == ACT_TO_BACKEND,
-			  partial ? CSUM_PARTIAL : CSUM_WHOLE);
-}
-
 /* A router's error about a tunnel's packet. */
 static enum ran_code relay(struct pass *x)
 {
@@ -283,8 +292,6 @@ static enum ran_code apply(struct pass *x)
 		code = relay(x);
 	else if (x->j->out.action >= ACT_SYN)
 		code = send_own(x);
-	else if (x->j->out.both && other(x))
-		code = refuse(x, ZDD_V_NO_ROOM);
 	else if (x->j->out.action != ACT_PASS)
 		code = send_on(x);
 	count_verdict(x->j->out.verdict);

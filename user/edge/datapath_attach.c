@@ -212,6 +212,7 @@ static int write_link(struct datapath *dp, const struct net_link *link)
 	if (at->ifindex && at->ifindex != link->ifindex)
 		return -ENOSPC;
 	memcpy(at->mac, link->mac, sizeof(at->mac));
+	at->mtu = (uint16_t)(link->mtu > UINT16_MAX ? UINT16_MAX : link->mtu);
 	at->flags = (link->takes_redirects ? ZDD_H_XDP : 0) |
 		    (has_generic(dp, link->ifindex) ? ZDD_H_GENERIC : 0);
 	__atomic_store_n(&at->ifindex, link->ifindex, __ATOMIC_RELEASE);
