@@ -111,7 +111,7 @@ ZDD_INLINE int flow_read(__u32 place, const struct zdd_key *k, struct zdd_hit *h
 	if (!f)
 		return 0;
 	meta = ONCE(f->meta);
-	if (ZDD_META_STATE(meta) & ZDD_F_WRITING)
+	if (!meta || ZDD_META_STATE(meta) & ZDD_F_WRITING) /* 0: there was never a flow */
 		return 0;
 	ORDER(&f->meta);
 	owner.word = ONCE(f->owner.word);
@@ -176,11 +176,21 @@ ZDD_INLINE int flow_find_in(__u32 bucket, const struct zdd_key *k, struct zdd_hi
 	return 0;
 }
 
-/* hit->flow is NULL when there is none. */
+/* The way that a flow has at home, in the first of its buckets. */
+ZDD_INLINE __u32 home_way(__u64 hash)
+{
+	return hash % ZDD_FLOW_WAYS;
+}
+
+/* hit->flow is NULL when there is none. At home nobody asks the tag: a record says itself whose it
+ * is, so that most flows cost one line of memory. */
 ZDD_INLINE void flow_find(struct zdd_region r, const struct zdd_key *k, struct zdd_hit *hit)
 {
+	__u32 one = flow_bucket(r, k->hash, 0);
+
 	hit->flow = 0;
-	if (!flow_find_in(flow_bucket(r, k->hash, 0), k, hit))
+	if (!flow_read(one * ZDD_FLOW_WAYS + home_way(k->hash), k, hit) &&
+	    !flow_find_in(one, k, hit))
 		flow_find_in(flow_bucket(r, k->hash, 1), k, hit);
 }
 
@@ -421,8 +431,14 @@ ZDD_INLINE void survey_expired(__u32 bucket, struct zdd_survey *s)
 	}
 }
 
-/* Fills s; taken is added to. The emptier bucket gives the place, which keeps both from filling
- * (Azar et al., Balanced Allocations, STOC 1994). */
+/* One of these ways of the first bucket: home, if it is among them. */
+ZDD_INLINE __u32 nearest_way(__u32 ways, __u64 hash)
+{
+	return ways >> home_way(hash) & 1 ? home_way(hash) : lowest_way(ways);
+}
+
+/* Fills s; taken is added to. The first bucket gives the place while half of it is free, then the
+ * emptier one, which keeps both from filling (Azar et al., Balanced Allocations, STOC 1994). */
 ZDD_RARE int flow_survey(struct zdd_survey *s, __u32 first, __u32 n)
 {
 	struct zdd_region r = {first, n};
@@ -439,8 +455,9 @@ ZDD_RARE int flow_survey(struct zdd_survey *s, __u32 first, __u32 n)
 	s->room = (struct zdd_room){NO_PLACE};
 	free_one = survey_bucket(one, &key, s);
 	free_two = survey_bucket(two, &key, s);
-	if (count_ways(free_one) >= count_ways(free_two) && free_one)
-		s->room.place = one * ZDD_FLOW_WAYS + lowest_way(free_one);
+	if (free_one && (count_ways(free_one) > ZDD_FLOW_WAYS / 2 ||
+			 count_ways(free_one) >= count_ways(free_two)))
+		s->room.place = one * ZDD_FLOW_WAYS + nearest_way(free_one, s->hash);
 	else if (free_two)
 		s->room.place = two * ZDD_FLOW_WAYS + lowest_way(free_two);
 	if (s->room.place == NO_PLACE && s->same == NO_PLACE && !s->no_room) {

@@ -70,7 +70,7 @@ inline flow_read(p, k)
 	fi
 }
 
-/* Sets hit to the place, or NONE. */
+/* Sets hit to the place, or NONE. The first place is the home of all: its tag is not asked for. */
 inline flow_find(first, end, k)
 {
 	hit = NONE;
@@ -79,7 +79,7 @@ inline flow_find(first, end, k)
 	:: p >= end || hit != NONE -> break
 	:: else ->
 		if
-		:: tag[p] == TAG(k) ->
+		:: p == first || tag[p] == TAG(k) ->
 			flow_read(p, k);
 			if
 			:: ok -> hit = p

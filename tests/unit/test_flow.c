@@ -120,15 +120,68 @@ static struct zdd_key key_of(const struct client *c)
 		.listener = c->proto == PROTO_UDP};
 }
 
+static __u32 home_of(const struct client *c)
+{
+	return home_way(key_of(c).hash);
+}
+
+/* Another client whose flow has the same home, in a region of one bucket. */
+static struct client neighbour_of(const struct client *c)
+{
+	struct client other = *c;
+
+	do
+		other.port++;
+	while (home_of(&other) != home_of(c));
+	return other;
+}
+
+/* A flow is found at home without its tag, and elsewhere when another one lives there. */
+TEST(flows_live_at_home)
+{
+	struct client first = client_n(11, PROTO_UDP), second;
+	struct zdd_key key;
+	struct zdd_hit hit;
+
+	node_make(1, 2);
+	second = neighbour_of(&first);
+	from_client(&first, 0, 0, 0);
+	from_client(&second, 0, 0, 0);
+	key = key_of(&first);
+	flow_find(region_udp(), &key, &hit);
+	CHECK_INT(hit.place % ZDD_FLOW_WAYS, home_of(&first));
+	node.flow_tags[hit.place / ZDD_FLOW_WAYS].tag[hit.place % ZDD_FLOW_WAYS] = ZDD_TAG_BUSY;
+	flow_find(region_udp(), &key, &hit);
+	CHECK(hit.flow);
+	key = key_of(&second);
+	flow_find(region_udp(), &key, &hit);
+	CHECK(hit.flow && hit.place % ZDD_FLOW_WAYS != home_of(&second));
+	node_end();
+}
+
+/* A place that never had a flow is nobody's, whatever a packet says. */
+TEST(an_empty_home_is_nobodys)
+{
+	struct zdd_addr none = {0};
+	struct zdd_key key = {.client = &none};
+	struct zdd_hit hit;
+
+	node_make(1, 2);
+	flow_find(region_tcp(), &key, &hit);
+	CHECK(!hit.flow);
+	node_end();
+}
+
 /* A CPU that found a record long ago must not touch who lives there now. */
 TEST(late_writers_are_kept_out_by_the_epoch)
 {
-	struct client old = client_n(7, PROTO_UDP), young = client_n(8, PROTO_UDP);
+	struct client old = client_n(7, PROTO_UDP), young;
 	struct zdd_key old_key, young_key;
 	struct zdd_hit late, now;
 	__u64 meta;
 
 	node_make(1, 2); /* one bucket: all meet */
+	young = neighbour_of(&old);
 	old_key = key_of(&old);
 	young_key = key_of(&young);
 	from_client(&old, 0, 0, 0);
