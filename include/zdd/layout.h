@@ -12,7 +12,7 @@
 
 /* A test builds the one before. */
 #ifndef ZDD_LAYOUT_VERSION
-#define ZDD_LAYOUT_VERSION 2
+#define ZDD_LAYOUT_VERSION 3
 #endif
 
 /* How large the sized arrays are. Written once when the memory is made, read by programs (as

@@ -113,6 +113,7 @@ TEST(layouts)
 {
 	CHECK(convert_from(ZDD_LAYOUT_VERSION) != NULL);
 	CHECK(convert_from(ZDD_LAYOUT_VERSION - 1) != NULL);
+	CHECK(convert_from(1) != NULL);
 	CHECK(convert_from(ZDD_LAYOUT_VERSION + 1) == NULL);
 	CHECK(convert_from(999) == NULL);
 }

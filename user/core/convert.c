@@ -173,8 +173,9 @@ static void copy_counts(const struct zdd_memory *from, const struct zdd_memory *
 
 static const struct conversion conversions[] = {
 	{ZDD_LAYOUT_VERSION, copy_objects, copy_flows, copy_counts},
-	/* Its structs have zeros where 2 has fields, but for flow.source, which flows_enter_all
-	 * clears. Its verdicts have other numbers: they begin anew. */
+	/* Their structs have zeros where 3 has fields, but for flow.source of 1, which
+	 * flows_enter_all clears. Their verdicts have other numbers: they begin anew. */
+	{2, copy_objects, copy_flows, copy_rows},
 	{1, copy_objects, copy_flows, copy_rows},
 };
 

@@ -30,7 +30,12 @@ _Static_assert((int)MAP_SOCKS == (int)MAP_MEMORIES, "socks comes after the memor
 
 uint32_t memory_since(unsigned map)
 {
-	return map > MAP_pool_names && map < MAP_MEMORIES ? ZDD_LAYOUT_VERSION : 1;
+	uint32_t since = map > MAP_pool_names && map < MAP_MEMORIES ? 2 : 1;
+
+	if (map == MAP_fragments || map == MAP_early)
+		since = 3;
+	/* A test's build of today's maps under an older number has them all. */
+	return since < ZDD_LAYOUT_VERSION ? since : ZDD_LAYOUT_VERSION;
 }
 
 size_t memory_element(unsigned map)

@@ -83,7 +83,7 @@ static int known_layout(const struct datapath *dp, char **error)
 		       "over %s: run the zddd that made it, or zddd --remove (open connections "
 		       "break)",
 		       dp->dir, version, ZDD_LAYOUT_VERSION,
-		       version > ZDD_LAYOUT_VERSION ? "none that is newer" : "only the one before");
+		       version > ZDD_LAYOUT_VERSION ? "none that is newer" : "none that is so old");
 }
 
 /* Where it must move and cannot, memory of this layout is used as it is. */
