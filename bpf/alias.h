@@ -11,7 +11,7 @@
 #include "count.h"
 #include "door.h"
 #include "flood.h"
-#include "flow.h"
+#include "room.h"
 
 enum {
 	PORT_TRIES = 32,   /* half at random, then one after the other */
