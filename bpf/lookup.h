@@ -51,16 +51,29 @@ ZDD_INLINE int lookup_begins(struct zdd_job *j)
 	return 0;
 }
 
-/* What became of it is what becomes of those behind it, and of those that came before. */
+/* The seed for a packet whose protocol nobody looked up. Returns 0 without a plan. */
+ZDD_INLINE int has_plan(struct zdd_job *j)
+{
+	const struct zdd_desk *d = AT(desk, 0);
+
+	if (!j->word && d) {
+		j->word = ONCE(d->word);
+		j->seed = d->flow_seed;
+	}
+	return j->word != 0;
+}
+
+/* What became of it is what becomes of those behind it, and of those that came before. That it
+ * passed is said of those alone that would be kept: of any protocol. */
 ZDD_RARE int first_fragment(struct zdd_job *j)
 {
 	__u64 who;
 
-	if (!j || !j->word || j->out.action == ACT_DROP || j->out.action == ACT_BEFORE)
+	if (!j || j->out.action == ACT_DROP || j->out.action == ACT_BEFORE || !has_plan(j))
 		return 0;
 	j->now = NOW();
 	who = fragment_who(j);
-	if (j->out.action == ACT_PASS && !early_any(who))
+	if (j->out.action == ACT_PASS && !has_address_door(j))
 		return 0;
 	fragment_put(j, who);
 	early_wake(who);

@@ -75,7 +75,7 @@ static const struct step idle[] = {
 static const struct step direct[] = {
 	{BACK(DNS_B), U(.data = 30), "direct"},
 	{BACK(DNS_B), U(.data = 30, .fragment = 0x2000), "direct"},
-	{BACK(DNS_B), U(.data = 30, .fragment = 0x0100), "fragment_held"},
+	{BACK(DNS_B), U(.data = 30, .fragment = 0x0100), "fragment_pass"},
 	{.from = WEB_B, .to = CLIENT, U(.data = 30), "not_ours"},
 	{TO(WEB), U(.data = 30), "not_ours"},
 };
