@@ -25,7 +25,7 @@ enum {
 	ZDD_EARLY = 256,        /* fragments that wait for their first one */
 	ZDD_EARLY_ROW = 64,     /* places that those of one datagram may have */
 	ZDD_EARLY_FRAME = 2024, /* bytes of a frame */
-	ZDD_SYN_TRIES = 4, /* backends that one SYN is sent to */
+	ZDD_SYN_TRIES = 4,      /* backends that one SYN is sent to */
 	ZDD_COHORTS_PER_SERVICE = 4096,
 	ZDD_SOCKS_PER_BACKEND = 4, /* listening sockets of one reuseport group kept at hand */
 	ZDD_TABLE_MAX = 65537,     /* slots of the largest consistent table (prime) */

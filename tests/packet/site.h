@@ -62,7 +62,7 @@ void backend_mac(const struct end *backend, uint8_t mac[6]);
 #define DNS6 "[2001:db8::10]:53"
 #define DNS_B "10.0.1.53:5353"
 #define DNS6_B "[fd00:1::53]:5353"
-#define PAIR "203.0.113.10:8000" /* TCP and UDP, two backends */
+#define PAIR "203.0.113.10:8000"    /* TCP and UDP, two backends */
 #define PAIR6 "[2001:db8::10]:8000" /* TCP, two backends */
 #define PAIR6_B "[fd00:2::11]:8080"
 #define PAIR6_B2 "[fd00:2::12]:8080"

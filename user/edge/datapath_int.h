@@ -53,8 +53,8 @@ struct datapath {
 	struct zdd_memory memory;
 	struct zdd_bpf *bpf;
 	struct ring_buffer *wake; /* words of the programs for the daemon */
-	int spare_fd;           /* inner map for waiting */
-	uint16_t *incarnations; /* of backends, whose sockets are in `socks` */
+	int spare_fd;             /* inner map for waiting */
+	uint16_t *incarnations;   /* of backends, whose sockets are in `socks` */
 	struct planner *planner;
 
 	struct hook *hooks;
