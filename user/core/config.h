@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config_rollout.h"
 #include "passive.h"
 #include "zdd/addr.h"
 
@@ -137,6 +138,8 @@ struct cfg_service {
 	enum drain_then drain_then; /* of what is open at the deadline */
 	uint32_t drain_rate;        /* connections a second that `shed` cuts */
 	uint32_t idle_tcp_ms, idle_udp_ms;
+	bool signals_http; /* status classes of clear-text HTTP/1 answers are counted */
+	struct cfg_rollout rollout;
 	unsigned line;
 };
 

@@ -152,6 +152,15 @@ enum outcome check_revision(struct txn *t, const struct world_service *s)
 		    s->cfg->name, s->revision, (long long)json_integer_value(want));
 }
 
+static struct rollout *copy_of(const struct rollout *r)
+{
+	struct rollout *copy = r ? malloc(sizeof(*copy)) : NULL;
+
+	if (copy)
+		*copy = *r;
+	return copy;
+}
+
 static bool copy_service(struct world_service *to, const struct world_service *from)
 {
 	size_t n = from->cfg->n_pools;
@@ -161,6 +170,8 @@ static bool copy_service(struct world_service *to, const struct world_service *f
 		return false;
 	*to = *from;
 	to->pools = pools;
+	to->rollout = copy_of(from->rollout);
+	to->queued = copy_of(from->queued);
 	for (size_t i = 0; i < n; i++) {
 		size_t size = (from->pools[i].cfg->n_backends + 1) * sizeof(*pools[i].backends);
 
@@ -207,8 +218,11 @@ static void put_back(struct saved_service *saved)
 			memcpy(backends, was, pools[i].cfg->n_backends * sizeof(*backends));
 		pools[i].object = saved->copy.pools[i].object;
 	}
+	free(saved->at->rollout);
+	free(saved->at->queued);
 	*saved->at = saved->copy;
 	saved->at->pools = pools;
+	saved->copy.rollout = saved->copy.queued = NULL;
 }
 
 static void release(struct txn *t, bool undo)
@@ -222,6 +236,8 @@ static void release(struct txn *t, bool undo)
 		for (size_t k = 0; k < n_pools; k++)
 			free(copies[k].backends);
 		free(copies);
+		free(t->saved[i].copy.rollout);
+		free(t->saved[i].copy.queued);
 	}
 	free(t->saved);
 	json_decref(t->records);

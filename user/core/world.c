@@ -39,6 +39,11 @@ struct world_backend *world_find_backend(const struct world_pool *p, const char 
 	return NULL;
 }
 
+struct rollout *service_rollout(const struct world_service *s)
+{
+	return s->rollout && !rollout_is_over(s->rollout) ? s->rollout : NULL;
+}
+
 unsigned pool_index(const struct world_service *s, const struct world_pool *p)
 {
 	return (unsigned)(p - s->pools);
@@ -117,6 +122,48 @@ static void carry_stable(struct world_service *s, const struct world_service *ol
 		s->stable_live = STABLE_GONE;
 }
 
+static bool same_pools(const struct world_service *s, const struct world_service *old)
+{
+	if (s->cfg->n_pools != old->cfg->n_pools)
+		return false;
+	for (size_t i = 0; i < s->cfg->n_pools; i++) {
+		const struct cfg_pool *a = s->pools[i].cfg, *b = old->pools[i].cfg;
+
+		if (strcmp(a->name, b->name) || a->n_backends != b->n_backends)
+			return false;
+		for (size_t k = 0; k < a->n_backends; k++)
+			if (strcmp(a->backends[k].text, b->backends[k].text))
+				return false;
+	}
+	return true;
+}
+
+static int copy_rollout(struct rollout **to, const struct rollout *from)
+{
+	if (!from)
+		return 0;
+	*to = malloc(sizeof(**to));
+	if (!*to)
+		return -ENOMEM;
+	**to = *from;
+	return 0;
+}
+
+/* The ground a rollout stands on stays while it runs. One that is over is forgotten when its pools
+ * are not the same. */
+static int carry_rollouts(struct world_service *s, const struct world_service *old, char **error)
+{
+	bool same = same_pools(s, old);
+
+	if (!same && (service_rollout(old) || old->queued))
+		return explain(error, -EINVAL,
+			       "services.%s.pools: a rollout runs on them; abort it first, or wait",
+			       s->cfg->name);
+	if (!same)
+		return 0;
+	return copy_rollout(&s->rollout, old->rollout) ?: copy_rollout(&s->queued, old->queued);
+}
+
 /* Who has traffic must stay: a file moves none. */
 static int service_carry(struct world_service *s, const struct world_service *old, char **error)
 {
@@ -146,8 +193,9 @@ static int service_carry(struct world_service *s, const struct world_service *ol
 	s->revision = old->revision;
 	s->released_ms = old->released_ms;
 	s->hold = old->hold;
+	s->lock = old->lock;
 	carry_stable(s, old);
-	return 0;
+	return carry_rollouts(s, old, error);
 }
 
 static int services_make(struct world *w, const struct config *config, const struct world *old,
@@ -173,6 +221,8 @@ static void services_free(struct world *w, size_t n)
 		for (size_t k = 0; s->pools && k < s->cfg->n_pools; k++)
 			free(s->pools[k].backends);
 		free(s->pools);
+		free(s->rollout);
+		free(s->queued);
 	}
 	free(w->services);
 	free(w);

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "health.h"
 #include "passive.h"
+#include "rollout.h"
 #include "zdd/limits.h"
 
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT };
@@ -37,6 +38,12 @@ struct world_hold {
 	uint64_t until_ms; /* wall clock */
 };
 
+/* Only its owner changes a locked service. */
+struct world_lock {
+	char who[96], why[128]; /* who: "" when it is not locked */
+	uint64_t since_ms;      /* wall clock */
+};
+
 struct world_service {
 	const struct cfg_service *cfg;
 	uint32_t revision; /* grows when a person or a rollout changes the service */
@@ -49,6 +56,9 @@ struct world_service {
 	unsigned stable_live;
 	uint16_t stable_share[ZDD_POOLS_PER_SERVICE];
 	struct world_hold hold;
+	struct rollout *rollout; /* owned; the running one, else the last one; NULL: never any */
+	struct rollout *queued;  /* owned; begins when that is over */
+	struct world_lock lock;
 };
 
 #define STABLE_GONE (~0u)
@@ -89,6 +99,9 @@ bool backend_is_ejected(const struct world_backend *);
  * panic. */
 bool pool_spares(const struct world_service *, const struct world_pool *,
 		 const struct world_backend *);
+
+/* The rollout that runs, or NULL. */
+struct rollout *service_rollout(const struct world_service *);
 
 unsigned pool_index(const struct world_service *, const struct world_pool *);
 /* Shares and live as they are now become what `undo` returns to. */
