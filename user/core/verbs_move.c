@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config_json.h"
+#include "fit.h"
 #include "verbs.h"
 
 /* ---- moving ---- */
@@ -30,70 +31,16 @@ void service_release(struct world_service *s, const uint16_t *share, uint64_t no
 	s->released_ms = now_ms;
 }
 
-/* A family that clients can come by, and that live can serve now. */
-static bool needs_family(const struct world_service *s, int family)
-{
-	if (forward_crosses(s->cfg->forward))
-		return false;
-	for (size_t i = 0; i < s->cfg->n_listen; i++) {
-		const struct cfg_listener *l = &s->cfg->listen[i];
-
-		if (l->any || (zdd_addr_is_v4(&l->addr) ? 4 : 6) == family)
-			return pool_has_family(&s->pools[s->live], family);
-	}
-	return false;
-}
-
-static void first_trouble(const struct world_pool *p, char *out, size_t size)
-{
-	const struct world_backend *b = p->backends;
-
-	if (!p->cfg->n_backends)
-		snprintf(out, size, "it has no backends");
-	else if (b->admin != ADMIN_READY)
-		snprintf(out, size, "%s is in %s", b->cfg->text, admin_state_words[b->admin]);
-	else
-		snprintf(out, size, "%s is %s%s%s", b->cfg->text,
-			 health_state_words[b->health.state], b->health.last_error[0] ? ": " : "",
-			 b->health.last_error);
-}
-
 /* Whether the pool may get (more) traffic now. */
 static enum outcome gate(struct txn *t, const struct world_service *s, const struct world_pool *p)
 {
-	static const int families[] = {4, 6, 0};
-	char why[256];
+	char why[400];
+	enum fit fit = txn_flag(t, "force") ? FIT : pool_fitness(s, p, why, sizeof(why));
 
-	if (txn_flag(t, "force"))
+	if (fit == FIT)
 		return OUT_REACHED;
-	for (size_t i = 0; i < 3; i++) {
-		int family = families[i];
-
-		if (family && !needs_family(s, family))
-			continue;
-		if (!pool_has_family(p, family)) {
-			t->answer->hopeless = true;
-			return tell(t->answer, OUT_FAILED_SAFE,
-				    "%s/%s has no %sbackend; no traffic "
-				    "moved",
-				    s->cfg->name, p->cfg->name,
-				    family == 4 ? "IPv4 "
-				    : family    ? "IPv6 "
-						: "");
-		}
-		if (pool_is_fit(s, p, family))
-			continue;
-		first_trouble(p, why, sizeof(why));
-		return tell(t->answer, OUT_FAILED_SAFE,
-			    "%s/%s has no healthy %sbackend (%s); no "
-			    "traffic moved",
-			    s->cfg->name, p->cfg->name,
-			    family == 4 ? "IPv4 "
-			    : family    ? "IPv6 "
-					: "",
-			    why);
-	}
-	return OUT_REACHED;
+	t->answer->hopeless = fit == NEVER_FIT;
+	return tell(t->answer, OUT_FAILED_SAFE, "%s; no traffic moved", why);
 }
 
 /* "green is live", or "green 5 %, blue 95 %": who got less than all first, live last. */
