@@ -64,22 +64,30 @@ int rollout_state_find(const char *word);
 
 enum { ROLLOUT_WHY = 320, ROLLOUT_TOKEN = 96 };
 
+/* While a rollout is paused no hook is started; one that runs may end. */
 enum hook_state {
 	HOOK_NOT,  /* none is asked for */
 	HOOK_DUE,  /* to be run, again after a crash, with the same token */
-	HOOK_DONE, /* ended with 0 */
+	HOOK_DONE, /* ended with 0; the state goes on when the rest allows it */
 };
 
 /* Of a rolling rollout in place; see rolling.h. */
-enum rolling_step { ROLLING_DRAIN, ROLLING_UPDATE, ROLLING_CHECK };
+enum rolling_step {
+	ROLLING_DRAIN,  /* until the batch is empty */
+	ROLLING_UPDATE, /* the hook for each of it, one after the other */
+	ROLLING_CHECK,  /* until it is healthy again */
+	ROLLING_SERVE,  /* it takes new flows, for the step's time */
+	ROLLING_NEXT,   /* until the pool can do without the next batch */
+};
 
 struct rolling {
 	bool in_place;
 	enum rolling_step step;
-	unsigned first, n; /* backends of the batch */
+	unsigned first, n; /* backends of the batch; n 0: none yet */
 	unsigned unit;     /* among them: whose hook is due */
-	unsigned size;     /* of a batch */
+	unsigned size;     /* of a batch, at most */
 	bool back;         /* on the way back after a failure */
+	bool served;       /* the new version has had traffic */
 };
 
 struct rollout {
@@ -105,6 +113,13 @@ struct rollout {
 
 enum hook_result { HOOK_NO_RESULT, HOOK_OK, HOOK_FAILED };
 
+/* Of one backend, whatever a rollout keeps from it. */
+enum backend_sight {
+	BACKEND_UNSEEN, /* not known yet, or a person keeps it out */
+	BACKEND_UP,
+	BACKEND_DOWN, /* its check failed */
+};
+
 /* What is so now. */
 struct rollout_facts {
 	uint64_t now_ms;     /* wall clock, for people */
@@ -114,13 +129,14 @@ struct rollout_facts {
 	bool dead;           /* nothing of the candidate is up */
 	const char *trouble; /* why it is not fit; "" */
 	bool in_force;       /* a plan with this state's shares is out, its grace period over */
-	struct judge_verdict verdict; /* of the present step */
+	struct judge_verdict verdict; /* of the present step, as long as it holds */
 	const char *verdict_text;
 	bool lease_out, breaker; /* the data path has taken the share away by itself */
 	enum hook_result hook;   /* of the hook that is due */
 	const char *hook_text;
-	bool empty;          /* what should be empty is, or its drain's deadline is over */
-	unsigned n_backends; /* rolling: of the pool */
+	bool empty; /* what should be empty is, or its drain's deadline is over */
+	const enum backend_sight *backends; /* rolling in place: n_backends of them */
+	unsigned n_backends;                /* of the pool */
 };
 
 /* The state after one look. Returns true when more than watched_ms changed: to be stored, told, and

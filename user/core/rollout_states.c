@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "rollout.h"
+#include "rolling.h"
+#include "rollout_int.h"
 
 static const struct {
 	const char *word, *sentence;
@@ -103,10 +104,62 @@ int rollout_allows(const struct rollout *r, enum rollout_verb verb, char *error)
 		snprintf(error, ROLLOUT_WHY, "there is no rollout to %s: the last one is %s",
 			 verbs[verb].word, states[r->state].word);
 	else if (states[r->state].phase == PHASE_LATE && verb == DO_ABORT)
-		snprintf(error, ROLLOUT_WHY,
-			 "it is promoted already, too late to abort: undo takes it back");
+		snprintf(error, ROLLOUT_WHY, "it is promoted already, too late to abort: %s",
+			 r->rolling.in_place ? "roll once more, with the version before"
+					     : "undo takes it back");
 	else
 		snprintf(error, ROLLOUT_WHY, "it is %s; %s is for %s", states[r->state].word,
 			 verbs[verb].word, where);
 	return -EPERM;
+}
+
+/* ---- carried out ---- */
+
+static void promote(struct rollout *r, const struct rollout_facts *f)
+{
+	if (r->rolling.in_place)
+		rolling_promote(r, f);
+	else if (rollout_state_phase(rollout_place(r)) == PHASE_EARLY)
+		rollout_stand(r, f, r->paused_in);
+	else if (r->strategy == STRATEGY_EXPERIMENT)
+		rollout_shift(r, f, 0);
+	else
+		rollout_next_step(r, f);
+}
+
+static void end(struct rollout *r, const struct rollout_facts *f, enum rollout_state state,
+		const char *why)
+{
+	rolling_leave_out(&r->rolling);
+	rollout_enter(r, f, state, "%s", why);
+}
+
+int rollout_do(struct rollout *r, enum rollout_verb verb, const char *who, const char *why,
+	       uint64_t now_ms, char *error)
+{
+	struct rollout_facts f = {.now_ms = now_ms};
+	int err = rollout_allows(r, verb, error);
+	char by[ROLLOUT_WHY];
+
+	if (err)
+		return err;
+	snprintf(by, sizeof(by), "by %s%s%s", who, *why ? ": " : "", why);
+	if (verb == DO_PROMOTE || verb == DO_PROMOTE_FULL) {
+		r->full |= verb == DO_PROMOTE_FULL;
+		promote(r, &f);
+	} else if (verb == DO_PAUSE) {
+		rollout_pause(r, &f, by);
+	} else if (verb == DO_RESUME) {
+		rollout_stand(r, &f, r->paused_in);
+		snprintf(r->why, sizeof(r->why), "resumed %.300s", by);
+	} else {
+		end(r, &f, ROLLOUT_ABORTED, by);
+	}
+	return 0;
+}
+
+void rollout_supersede(struct rollout *r, uint64_t now_ms)
+{
+	end(r, &(struct rollout_facts){.now_ms = now_ms}, ROLLOUT_SUPERSEDED,
+	    "another rollout took its place");
 }
