@@ -60,7 +60,7 @@ static void run(struct server *s)
 	int i, n;
 
 	while (!stopping) {
-		n = epoll_wait(s->epoll_fd, events, EVENTS, -1);
+		n = epoll_wait(s->epoll_fd, events, EVENTS, answer_late(s));
 		for (i = 0; i < n; i++) {
 			w = events[i].data.ptr;
 			w->ready(s, w, events[i].events);
@@ -69,8 +69,9 @@ static void run(struct server *s)
 	}
 }
 
-static const char usage[] = "ledgerd --name NAME --pool POOL --ledger FILE [--health FILE] "
-			    "[--tcp ADDR:PORT]... [--udp ADDR:PORT]...";
+static const char usage[] =
+	"ledgerd --name NAME --pool POOL --ledger FILE [--health FILE] [--mood FILE] "
+	"[--tcp ADDR:PORT]... [--udp ADDR:PORT]...";
 
 static void take_option(struct server *s, const char *key, const char *value)
 {
@@ -82,6 +83,8 @@ static void take_option(struct server *s, const char *key, const char *value)
 		s->ledger = ledger_open(value);
 	else if (!strcmp(key, "--health"))
 		s->health_path = value;
+	else if (!strcmp(key, "--mood"))
+		s->mood_path = value;
 	else if (!strcmp(key, "--tcp"))
 		listen_on(s, value, SOCK_STREAM);
 	else if (!strcmp(key, "--udp"))
@@ -96,6 +99,8 @@ int main(int argc, char **argv)
 	struct server s = {.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
 	int i;
 
+	s.late_end = &s.late;
+	srand48(getpid());
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGTERM, &act, NULL);
 	raise_file_limit();

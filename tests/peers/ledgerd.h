@@ -5,12 +5,14 @@
  * where SEQ counts the requests of this connection (or UDP 5-tuple) from 0. Over TCP also:
  *   "B LEN\n"          is answered by LEN bytes of `bulk_byte(offset)`
  *   "P LEN\n" + bytes  is answered by "NAME POOL P GOOD\n", GOOD = bytes that are as bulk_byte says
- *   "GET /... HTTP/1.1" is answered by 200 with the same line; /health by what the health file says
+ *   "GET /N HTTP/1.1" is answered by 200 with the same line; /health by what the health file says
+ * ledgerd_mood.h has what else may befall a connection.
  */
 #ifndef LEDGERD_H
 #define LEDGERD_H
 
 #include "ledger.h"
+#include "ledgerd_mood.h"
 
 #define REQUEST_MAX 4096
 
@@ -18,6 +20,8 @@ struct server {
 	const char *name;
 	const char *pool;
 	const char *health_path;
+	const char *mood_path;
+	struct conn *late, **late_end; /* answers that wait, in the order of their time */
 	struct ledger *ledger;
 	int epoll_fd;
 };
@@ -33,5 +37,8 @@ struct watched {
 
 void accept_ready(struct server *s, struct watched *w, uint32_t events);
 void udp_ready(struct server *s, struct watched *w, uint32_t events);
+
+/* Answers whose time has come. Returns how long until the next, in ms; -1: none waits. */
+int answer_late(struct server *s);
 
 #endif

@@ -24,6 +24,9 @@ struct conn {
 	size_t posting_left, posted, posted_good;
 	size_t have;
 	bool waits_for_room;
+	struct conn *next; /* of those whose answer waits */
+	uint64_t due_ns;   /* 0: it does not wait */
+	bool begun, gone;  /* its first request has come; its client has left while it waited */
 	char buf[REQUEST_MAX];
 };
 
@@ -81,14 +84,17 @@ static int health_status(struct server *s)
 
 static int answer_http(struct server *s, struct conn *c, const char *request)
 {
-	char body[ANSWER_MAX], out[2 * ANSWER_MAX];
+	char body[ANSWER_MAX], out[2 * ANSWER_MAX], what[32] = "http";
 	int status = 200, len;
 
 	if (!strncmp(request, "GET /health", 11))
 		status = health_status(s);
+	else if (mood_strikes(mood_now(s->mood_path)->status))
+		status = 500;
 	if (!status)
 		return 0;
-	len = format_answer(s, &c->client, "http", c->seq++, body);
+	sscanf(request, "GET /%31[0-9] ", what);
+	len = format_answer(s, &c->client, what, c->seq++, body);
 	len = snprintf(out, sizeof(out),
 		       "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
 		       "X-Backend: %s\r\nX-Pool: %s\r\n\r\n%s",
@@ -174,7 +180,7 @@ static int answer_next(struct server *s, struct conn *c, size_t *used)
 	return answer_line(s, c, start) ?: 1;
 }
 
-static int answer_all(struct server *s, struct conn *c)
+static int answer_good(struct server *s, struct conn *c)
 {
 	size_t used = 0;
 	int done = 1;
@@ -186,12 +192,53 @@ static int answer_all(struct server *s, struct conn *c)
 	return done < 0 ? done : c->have == sizeof(c->buf) - 1 ? -EPROTO : 0;
 }
 
+/* What befalls a connection at its first request. Returns 0, or a negative errno for its end. */
+static int befall(struct server *s, struct conn *c)
+{
+	const struct mood *m = mood_now(s->mood_path);
+	struct linger reset = {1, 0};
+
+	c->begun = true;
+	if (mood_strikes(m->reset)) {
+		setsockopt(c->w.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		return -EPIPE;
+	}
+	if (mood_strikes(m->empty))
+		return -EPIPE;
+	if (!m->delay_ns)
+		return 0;
+	c->due_ns = now_ns() + m->delay_ns;
+	c->next = NULL;
+	*s->late_end = c;
+	s->late_end = &c->next;
+	return 0;
+}
+
 /* A socket tells only once that it was reset, by whatever call comes first. */
 static void conn_fail(struct server *s, struct conn *c, int error)
 {
 	if (error == -ECONNRESET)
 		ledger_reset(s->ledger, &c->client, c->w.local_port);
-	conn_close(c);
+	if (c->due_ns && !c->gone) {
+		c->gone = true; /* it stands in the queue */
+		epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, c->w.fd, NULL);
+	} else {
+		conn_close(c);
+	}
+}
+
+static bool is_probe(const struct conn *c)
+{
+	return !strncmp(c->buf, "GET /health", 11);
+}
+
+static int answer_all(struct server *s, struct conn *c)
+{
+	int error = c->begun || is_probe(c) ? 0 : befall(s, c);
+
+	if (error || c->due_ns)
+		return error;
+	return answer_good(s, c);
 }
 
 static int conn_error(const struct conn *c)
@@ -226,6 +273,28 @@ static void conn_ready(struct server *s, struct watched *w, uint32_t events)
 	error = answer_all(s, c);
 	if (error)
 		conn_fail(s, c, error);
+}
+
+int answer_late(struct server *s)
+{
+	uint64_t now = s->late ? now_ns() : 0;
+
+	while (s->late && s->late->due_ns <= now) {
+		struct conn *c = s->late;
+		int error;
+
+		s->late = c->next;
+		if (!s->late)
+			s->late_end = &s->late;
+		error = c->gone ? -EPIPE : 0;
+		if (!c->gone) {
+			c->due_ns = 0;
+			error = answer_good(s, c);
+		}
+		if (error)
+			conn_fail(s, c, error);
+	}
+	return s->late ? (int)((s->late->due_ns - now) / NSEC_PER_MSEC) + 1 : -1;
 }
 
 static void conn_open(struct server *s, int fd, uint16_t port, const union peer_addr *client)

@@ -18,6 +18,7 @@
 	X(timeout)                                                                                 \
 	X(eof)                                                                                     \
 	X(unreachable)                                                                             \
+	X(status)                                                                                  \
 	X(wrong_answer)                                                                            \
 	X(backend_changed)                                                                         \
 	X(other)
@@ -45,6 +46,7 @@ struct load_opts {
 	uint64_t interval_ns; /* between two requests of a flow */
 	uint64_t rate;        /* requests per second of all flows, 0 = no limit */
 	uint64_t duration_ns; /* 0 = until SIGTERM */
+	uint64_t http;        /* requests are HTTP's GET; a status from 500 on is a failure */
 	uint64_t hidden;      /* the servers see another address than the client's */
 	uint64_t timeout_ns;  /* for connect and for each answer */
 	const char *log_path;

@@ -128,13 +128,14 @@ static int watch(struct load *l, struct slot *s, uint32_t events, int op)
 
 static void send_request(struct load *l, struct slot *s, uint64_t now)
 {
-	char text[32];
+	const char *form = l->opts.http ? "GET /%llu HTTP/1.1\r\nHost: zdd\r\n\r\n" : "%llu\n";
+	char text[64];
 	int len;
 
 	s->request = l->requests_sent++;
 	s->sent_ns = now;
 	s->at_ns = now + l->opts.timeout_ns;
-	len = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)s->request);
+	len = snprintf(text, sizeof(text), form, (unsigned long long)s->request);
 	s->state = SLOT_WAITING;
 	if (send(s->fd, text, (size_t)len, MSG_NOSIGNAL) != len)
 		fail_errno(l, s, "send", errno);
@@ -248,6 +249,19 @@ static void check_answer(struct load *l, struct slot *s, const char *text)
 	answered(l, s, backend, pool);
 }
 
+static void receive_http(struct load *l, struct slot *s, const char *text)
+{
+	const char *body = strstr(text, "\r\n\r\n");
+	int status;
+
+	if (!body || sscanf(text, "HTTP/1.1 %d ", &status) != 1)
+		fail_saying(l, s, FAIL_wrong_answer, text);
+	else if (status >= 500)
+		fail_saying(l, s, FAIL_status, "status 5xx");
+	else
+		check_answer(l, s, body + 4);
+}
+
 /* An answer is far smaller than a segment and there is only one: it comes in one piece. */
 static void receive(struct load *l, struct slot *s)
 {
@@ -261,7 +275,10 @@ static void receive(struct load *l, struct slot *s)
 	if (!n)
 		return fail_saying(l, s, FAIL_eof, "closed by the other side");
 	text[n] = 0;
-	check_answer(l, s, text);
+	if (l->opts.http)
+		receive_http(l, s, text);
+	else
+		check_answer(l, s, text);
 }
 
 void flow_event(struct load *l, struct slot *s, uint32_t events)

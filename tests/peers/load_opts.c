@@ -21,7 +21,7 @@ static const struct mode {
 static const char usage[] =
 	"loadc --mode new|keep|idle|udp|udpkeep --target ADDR:PORT [--target ADDR:PORT]\n"
 	"  [--source ADDR --sources N] [--source-port PORT] [--flows N] [--per-flow N] [--total N] [--interval MS]\n"
-	"  [--rate N] [--duration MS] [--timeout MS] [--hidden 1] [--log FILE] [--status FILE]";
+	"  [--rate N] [--duration MS] [--timeout MS] [--hidden 1] [--http 1] [--log FILE] [--status FILE]";
 
 enum kind { NUMBER, MSEC, TEXT };
 
@@ -34,6 +34,7 @@ static const struct option {
 	{"--total", NUMBER, offsetof(struct load_opts, total)},
 	{"--rate", NUMBER, offsetof(struct load_opts, rate)},
 	{"--hidden", NUMBER, offsetof(struct load_opts, hidden)},
+	{"--http", NUMBER, offsetof(struct load_opts, http)},
 	{"--interval", MSEC, offsetof(struct load_opts, interval_ns)},
 	{"--duration", MSEC, offsetof(struct load_opts, duration_ns)},
 	{"--timeout", MSEC, offsetof(struct load_opts, timeout_ns)},

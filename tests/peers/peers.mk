@@ -10,7 +10,7 @@ PEERS_CFLAGS := -O2 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wstrict-
 build-lab: peers
 peers: $(PEERS_OUT)/ledgerd $(PEERS_OUT)/loadc $(PEERS_OUT)/synflood
 
-$(PEERS_OUT)/ledgerd: $(addprefix $(PEERS_SRC)/,ledgerd.c ledgerd_conn.c ledger.c peer.c)
+$(PEERS_OUT)/ledgerd: $(addprefix $(PEERS_SRC)/,ledgerd.c ledgerd_conn.c ledgerd_mood.c ledger.c peer.c)
 $(PEERS_OUT)/loadc: $(addprefix $(PEERS_SRC)/,loadc.c load_opts.c load_flow.c load_stats.c peer.c)
 
 $(PEERS_OUT)/synflood: $(addprefix $(PEERS_SRC)/,synflood.c peer.c)

@@ -62,9 +62,10 @@ class Ledgerd:
         program = peer("ledgerd") if not user else _copy_to(directory, peer("ledgerd"))
         self.ledger_path = os.path.join(directory, f"{backend.name}.ledger")
         self.health_path = os.path.join(directory, f"{backend.name}.health")
+        self.mood_path = os.path.join(directory, f"{backend.name}.mood")
         argv = as_user(user) if user else []
         argv += [program, "--name", backend.name, "--pool", backend.pool,
-                "--ledger", self.ledger_path, "--health", self.health_path]
+                "--ledger", self.ledger_path, "--health", self.health_path, "--mood", self.mood_path]
         for where in backend.endpoints(families):
             argv += [word for protocol in protocols for word in (f"--{protocol}", where)]
         self.proc = lab.start(argv, f"{backend.name}-{Ledgerd.serial}", backend.netns)
@@ -79,6 +80,12 @@ class Ledgerd:
         with open(self.health_path + ".new", "w", encoding="ascii") as file:
             file.write(str(status))
         os.rename(self.health_path + ".new", self.health_path)
+
+    def mood(self, **words):
+        """What befalls its connections: see tests/peers/ledgerd_mood.h."""
+        with open(self.mood_path + ".new", "w", encoding="ascii") as file:
+            file.write(" ".join(f"{word} {value}" for word, value in words.items()))
+        os.rename(self.mood_path + ".new", self.mood_path)
 
     def rows(self):
         """Connections and UDP flows that came."""
