@@ -227,6 +227,25 @@ TEST(judge_slo_is_of_connections_and_of_clients)
 	CHECK(judge_slo_log(&j.signal[0]) < 0);
 }
 
+TEST(judge_is_not_held_up_by_what_nobody_met)
+{
+	struct judge_settings set = usual();
+	struct traffic t = {1, 500, {10, 0, 0, 0}, {190, 0, 0, 0}, false, 0, 0};
+
+	set.n_signals = 2;
+	strcpy(set.signals[1], "udp_silent");
+	judge_begin(&j, &set);
+	CHECK_INT(seconds(&t, 600).result, JUDGE_PASSED);
+	/* Without any traffic nothing passes. */
+	judge_begin(&j, &set);
+	t.canary.n = t.live.n = 0;
+	CHECK_INT(seconds(&t, 700).result, JUDGE_INCONCLUSIVE);
+	/* What live met, the canary must have met too. */
+	judge_begin(&j, &set);
+	t.live.n = 190;
+	CHECK_INT(seconds(&t, 700).result, JUDGE_INCONCLUSIVE);
+}
+
 TEST(judge_passes_each_step_anew)
 {
 	struct judge_settings set = usual();

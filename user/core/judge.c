@@ -208,13 +208,15 @@ double judge_slo_log(const struct judge_signal *s)
 	return fmin(slo_log(&s->slo_raw), slo_log(&s->slo_sources));
 }
 
-/* Either may speak for the canary; their average keeps beta for both together. */
+/* Either may speak for the canary; their average keeps beta for both together. What neither side met
+ * in this step (a service without HTTP, connections that never end) is no obstacle. */
 bool judge_signal_passes(const struct judge *j, unsigned signal)
 {
 	const struct judge_signal *s = &j->signal[signal];
 	double both[] = {judge_ok_log(s), judge_slo_log(s)};
 
-	return log_mean_exp(both, judge_has_slo(j, signal) ? 2 : 1) >= -log(j->set.beta);
+	return !exposures(&s->step) ||
+	       log_mean_exp(both, judge_has_slo(j, signal) ? 2 : 1) >= -log(j->set.beta);
 }
 
 /* ---- the verdict ---- */
@@ -275,7 +277,7 @@ static bool find_pass(const struct judge *j, struct judge_verdict *v)
 	v->result = JUDGE_PASSED;
 	v->why = WHY_GOOD;
 	if (!j->step || j->passed || j->t_ms - j->step_began_ms < j->set.min_ms ||
-	    judge_connections(j) < j->set.min_connections ||
+	    !judge_connections(j) || judge_connections(j) < j->set.min_connections ||
 	    j->new_sources[CANARY] < j->set.min_sources)
 		return false;
 	for (unsigned i = 0; i < j->set.n_signals; i++)
