@@ -2,8 +2,9 @@
 /* Whole lives of rollouts: the shares of their steps, hooks, and walks at random with crashes. */
 #include <stdlib.h>
 
-#include "rollout.h"
 #include "t.h"
+
+#include "rollout_daemon.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -149,66 +150,17 @@ TEST(what_should_be_so_follows_from_the_state)
 	}
 }
 
-/* ---- a daemon that runs them ---- */
-
-enum { RUNS = 32 };
-
-struct daemon {
-	struct rollout r, stored;
-	struct cfg_rollout cfg;
-	struct rollout_facts f;
-	char run[RUNS][ROLLOUT_TOKEN]; /* hooks, one entry each time one was started */
-	unsigned n_runs;
-	bool started; /* the hook that is due, by this process */
-	char trail[512];
-};
+/* ---- whole lives ---- */
 
 static void start(struct daemon *d, enum strategy strategy)
 {
-	memset(d, 0, sizeof(*d));
-	d->r = d->stored = begun(strategy);
+	struct rollout r = begun(strategy);
+
+	daemon_start(d, &r);
 	for (unsigned i = 0; i < HOOKS; i++)
 		d->cfg.hooks.argv[i] = argv_true;
-	d->f = (struct rollout_facts){.passed_ms = 1000,
-				      .may_begin = true,
-				      .fit = true,
-				      .in_force = true,
-				      .empty = true,
-				      .trouble = "",
-				      .verdict_text = "",
-				      .hook_text = ""};
-}
-
-static void crash(struct daemon *d)
-{
-	d->r = d->stored;
-	d->started = false;
-}
-
-/* One look, as the daemon does it: what changed is stored first, then hooks are started. */
-static bool tick(struct daemon *d)
-{
-	bool changed, was_due = d->r.hook_state == HOOK_DUE;
-
-	if (was_due && !d->started && d->r.state != ROLLOUT_PAUSED && d->n_runs < RUNS)
-		rollout_token(&d->r, d->run[d->n_runs++]);
-	d->f.hook = was_due && d->started ? HOOK_OK : HOOK_NO_RESULT;
-	d->started |= was_due;
-	changed = rollout_look(&d->r, &d->cfg, &d->f);
-	if (d->r.hook_state != HOOK_DUE)
-		d->started = false;
-	if (changed)
-		d->stored = d->r;
-	return changed;
-}
-
-static unsigned runs_of(const struct daemon *d, const char *token)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < d->n_runs; i++)
-		n += !strcmp(d->run[i], token);
-	return n;
+	d->f.passed_ms = 1000;
+	d->f.fit = d->f.in_force = d->f.empty = true;
 }
 
 static void to_the_end(struct daemon *d)
@@ -216,7 +168,7 @@ static void to_the_end(struct daemon *d)
 	for (unsigned i = 0; i < 200 && !rollout_is_over(&d->r); i++) {
 		enum rollout_state was = d->r.state;
 
-		tick(d);
+		daemon_tick(d);
 		if (d->r.state != was)
 			snprintf(d->trail + strlen(d->trail), sizeof(d->trail) - strlen(d->trail),
 				 " %s", rollout_state_word(d->r.state));
@@ -247,7 +199,7 @@ TEST(life_skips_no_state_and_runs_each_hook_once)
 		to_the_end(&d);
 		CHECK_STR(d.trail, lives[i].trail);
 		for (; lives[i].tokens[n]; n++)
-			CHECK_INT(runs_of(&d, lives[i].tokens[n]), 1);
+			CHECK_INT(daemon_runs_of(&d, lives[i].tokens[n]), 1);
 		CHECK_INT(d.n_runs, n);
 	}
 }
@@ -262,17 +214,17 @@ TEST(life_after_a_crash)
 		ROW("crash after look %u", at);
 		start(&d, STRATEGY_CANARY);
 		for (unsigned i = 0; i < at && !rollout_is_over(&d.r); i++)
-			tick(&d);
+			daemon_tick(&d);
 		before = d.n_runs;
 		once_more = d.started;
-		crash(&d);
+		daemon_crash(&d);
 		to_the_end(&d);
 		CHECK_STR(rollout_state_word(d.r.state), "stable");
 		CHECK_INT(d.n_runs, 6 + once_more);
 		if (once_more)
-			CHECK_INT(runs_of(&d, d.run[before - 1]), 2);
+			CHECK_INT(daemon_runs_of(&d, d.log[before - 1]), 2);
 		for (unsigned i = 0; i < 6; i++)
-			CHECK(runs_of(&d, lives[0].tokens[i]) >= 1);
+			CHECK(daemon_runs_of(&d, lives[0].tokens[i]) >= 1);
 	}
 }
 
@@ -335,7 +287,7 @@ static void random_walk(enum strategy strategy)
 	struct daemon d;
 
 	start(&d, strategy);
-	for (unsigned i = 0; i < RUNS; i++)
+	for (unsigned i = 0; i < ROLLOUT_STEPS; i++)
 		d.r.steps[i].each.until = (enum until)(rand() % 4);
 	d.cfg.on_inconclusive = (enum on_inconclusive)(rand() % 4);
 	d.stored = d.r;
@@ -344,10 +296,10 @@ static void random_walk(enum strategy strategy)
 
 		random_facts(&d);
 		if (one_in(30))
-			crash(&d);
+			daemon_crash(&d);
 		else if (one_in(20))
 			person(&d);
-		else if (!tick(&d) && was.state == d.r.state)
+		else if (!daemon_tick(&d) && was.state == d.r.state)
 			CHECK_INT(was.hook_state, d.r.hook_state);
 		if (d.n_runs == RUNS)
 			d.n_runs = 0;

@@ -91,27 +91,36 @@ static void ask_update(struct rollout *r, unsigned unit)
 	r->hook_state = HOOK_DUE;
 }
 
+/* The old version comes to the batch; one that has been in service has to get empty first. */
+static bool walk_back(struct rollout *r, const struct rollout_facts *f, bool served,
+		      const char *why)
+{
+	rollout_enter(r, f, ROLLOUT_SHIFTING, "%s", why);
+	r->rolling.back = true;
+	if (served)
+		r->rolling.step = ROLLING_DRAIN;
+	else
+		ask_update(r, 0);
+	return true;
+}
+
 /* The present batch is no good. */
 static bool fail(struct rollout *r, const struct cfg_rollout *cfg, const struct rollout_facts *f,
 		 const char *why)
 {
 	struct rolling *b = &r->rolling;
+	bool served = b->step >= ROLLING_SERVE;
 	char batch[48];
 
-	if (b->step > ROLLING_CHECK)
+	if (served)
 		b->step = ROLLING_CHECK;
 	rolling_leave_out(b);
+	if (cfg->on_failure == FAILURE_BACK && !b->back)
+		return walk_back(r, f, served, why);
 	rolling_name(b, batch, sizeof(batch));
-	if (b->back)
-		return rollout_enter(r, f, taken_back(r), "on the way back too: %s; %s stay%s out",
-				     why, batch, b->n > 1 ? "" : "s");
-	if (cfg->on_failure == FAILURE_STOP)
-		return rollout_enter(r, f, taken_back(r), "%s; %s stay%s out", why, batch,
-				     b->n > 1 ? "" : "s");
-	b->back = true;
-	rollout_enter(r, f, ROLLOUT_SHIFTING, "%s", why);
-	ask_update(r, 0);
-	return true;
+	return rollout_enter(r, f, taken_back(r), "%s%s; %s stay%s out",
+			     b->back ? "on the way back too: " : "", why, batch,
+			     b->n > 1 ? "" : "s");
 }
 
 /* ---- before the first batch ---- */

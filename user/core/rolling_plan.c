@@ -79,8 +79,9 @@ bool rolling_plan_text(const struct cfg_batch *batch, unsigned n, unsigned i, ch
 	char name[48];
 
 	if (!each && !i)
-		return snprintf(out, size, "no batch of %u backends leaves %u (min_available)", n,
-				least) > 0;
+		return snprintf(out, size,
+				"min_available is %u of %u backends: none can be taken out", least,
+				n) > 0;
 	if (!each || i >= (n + each - 1) / each)
 		return false;
 	b = (struct rolling){.first = i * each, .n = lesser(each, n - i * each)};
@@ -97,12 +98,15 @@ bool rolling_steps_text(const struct cfg_batch *batch, unsigned n_old, unsigned 
 	unsigned n = rolling_steps(batch, n_old, n_new, steps);
 
 	if (!n && !i)
-		return snprintf(out, size,
-				"%u backends are fewer than %u, min_available of the %u of now",
-				n_new, rolling_floor(batch, n_old), n_old) > 0;
+		return snprintf(
+			       out, size,
+			       "min_available is %u of the %u backends of now, the new pool has %u",
+			       rolling_floor(batch, n_old), n_old, n_new) > 0;
 	if (i >= n)
 		return false;
-	snprintf(out, size, "step %u of %u: %g %% of new flows to %u backends, the rest to %u",
-		 i + 1, n, steps[i].share / 100.0, n_new, n_old);
+	snprintf(
+		out, size,
+		"step %u of %u: %g %% of new flows to the new pool's %u, the rest to the %u of now",
+		i + 1, n, steps[i].share / 100.0, n_new, n_old);
 	return true;
 }
