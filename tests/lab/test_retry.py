@@ -128,7 +128,7 @@ def test_black_hole_costs_one_repeat(lab, forward, family, attach):
 @pytest.mark.parametrize("forward", MODES)
 def test_unreachable_is_refused(lab, forward, family, attach):
     """One of two backends answers with ICMP, as a firewall or a router does: nobody waits for it."""
-    daemon = serve(lab, attach, forward=forward)
+    daemon = serve(lab, attach, forward=forward, passive={"failures": 1000})  # else it is soon ejected
     walled = lab.backend("blue0")
     for limit in ("ipv4.icmp_ratelimit=0", "ipv6.icmp.ratelimit=0", "ipv4.icmp_msgs_burst=1000"):
         walled.netns.run("sysctl", "-qew", "net." + limit)

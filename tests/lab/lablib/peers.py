@@ -104,6 +104,13 @@ class Ledgerd:
                                     self.backend.name, self.backend.pool)
 
 
+def host_drops():
+    """Frames that the host dropped because a CPU's backlog was full, which all namespaces share: somebody
+    else's flood costs packets here (Documentation/networking/scaling.rst; second column)."""
+    with open("/proc/net/softnet_stat", encoding="ascii") as file:
+        return sum(int(line.split()[1], 16) for line in file)
+
+
 class Load:
     """Client load. `sources` > 1 makes that many different clients."""
     serial = 0
@@ -126,6 +133,7 @@ class Load:
             argv += ["--log", self.rows_path]
         for key, value in options.items():
             argv += [f"--{key.replace('_', '-')}", str(value)]
+        self.drops = host_drops()
         self.proc = lab.start(argv, base, netns or lab.client)
 
     def status(self):
@@ -155,7 +163,7 @@ class Load:
     def result(self, timeout=60):
         """Waits for the end of a load that ends by itself."""
         assert self.proc.wait(timeout) == 0, self.proc.tail()
-        return json.loads(self.proc.out())
+        return {**json.loads(self.proc.out()), "host_drops": host_drops() - self.drops}
 
     def stop(self, timeout=30):
         self.proc.stop(timeout)
@@ -180,8 +188,11 @@ def pools_of(result, count="flows"):
 def assert_clean(result, least=1, rewritten_ok=False):
     """Nobody noticed anything: no failure of any kind, and there was traffic.
 
-    A client's port may only change where two listeners lead to one backend (`rewritten_ok`).
+    A client's port may only change where two listeners lead to one backend (`rewritten_ok`). UDP is not sent
+    again: of it as many datagrams may get lost as the host dropped by itself meanwhile, one in a hundred at most.
     """
-    assert result["failed"] == 0, {k: result[k] for k in ("mode", "failures", "details", "requests")}
+    lost = result["failures"]["timeout"] if result["mode"].startswith("udp") else 0
+    lost = min(lost, result.get("host_drops", 0), result["requests"] // 100)
+    assert result["failed"] == lost, {k: result.get(k) for k in ("mode", "failures", "details", "requests", "host_drops")}
     assert result["rewritten"] == 0 or rewritten_ok, f"{result['rewritten']} client ports were changed"
     assert result["requests"] >= least, f"only {result['requests']} requests: no proof"
