@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "../../user/ctl/option_table.c"
 #include "../../user/ctl/options.c"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -1,63 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Options may stand before or after the command. Each has one row here; which commands take it is
- * said by the commands (TAKES_*). Pure. */
+/* Options may stand before or after the command. Each has one row in option_table.c; which commands
+ * take it is said by the commands (TAKES_*). Pure. */
 #include <errno.h>
 #include <string.h>
 
 #include "config.h"
-#include "ctl.h"
-
-enum kind { KIND_FLAG, KIND_TEXT, KIND_NUMBER, KIND_DURATION, KIND_OUTPUT };
-
-static const struct option {
-	unsigned bit;
-	char key;          /* 0: only the long form */
-	const char *name;  /* NULL: only the short form */
-	const char *value; /* what follows, as help and messages call it; NULL: a flag */
-	enum kind kind;
-	size_t offset; /* in struct options */
-	const char *help;
-} table[] = {
-#define AT(member) offsetof(struct options, member)
-	{TAKES_FILE, 'f', NULL, "FILE", KIND_TEXT, AT(file), "the file, - for standard input"},
-	{TAKES_FOLLOW, 'f', NULL, NULL, KIND_FLAG, AT(follow), "go on as new ones come"},
-	{TAKES_WATCH, 'w', NULL, NULL, KIND_FLAG, AT(watch), "show it again whenever it changes"},
-	{TAKES_UNTIL, 0, "until", "STATE", KIND_TEXT, AT(until),
-	 "wait for ok, degraded, panic, drained"},
-	{TAKES_LIMIT, 0, "limit", "N", KIND_NUMBER, AT(limit), "at most so many"},
-	{TAKES_DRAINING, 0, "draining", NULL, KIND_FLAG, AT(draining),
-	 "only those that hold up a drain"},
-	{TAKES_HOLD_LIMIT, 0, "limit", "DURATION", KIND_DURATION, AT(hold_ms),
-	 "for so long at most (default 10s)"},
-	{TAKES_HOLD_MAX, 0, "max", "N", KIND_NUMBER, AT(hold_max),
-	 "so many at most (default 1024)"},
-	{TAKES_HOLD_THEN, 0, "then", "ANSWER", KIND_TEXT, AT(hold_then),
-	 "what others get: silent (default), reset"},
-	{TAKES_FORCE, 0, "force", NULL, KIND_FLAG, AT(force),
-	 "even when what is left is not healthy"},
-	{TAKES_VERIFY, 0, "verify", NULL, KIND_FLAG, AT(verify),
-	 "prove it from the data path's stamps"},
-	{TAKES_DRY_RUN, 0, "dry-run", NULL, KIND_FLAG, AT(dry_run),
-	 "say what would change, change nothing"},
-	{TAKES_IF_REVISION, 0, "if-revision", "N", KIND_NUMBER, AT(if_revision),
-	 "only when the service is still at revision N"},
-	{TAKES_WHY, 'm', NULL, "WHY", KIND_TEXT, AT(why), "the reason, for the history"},
-	{TAKES_BY, 0, "by", "NAME", KIND_TEXT, AT(by), "who does it, for the history"},
-	{TAKES_NO_WAIT, 0, "no-wait", NULL, KIND_FLAG, AT(no_wait), "do not wait until it is true"},
-	{TAKES_TIMEOUT, 0, "timeout", "DURATION", KIND_DURATION, AT(timeout_ms),
-	 "wait so long at most (default 30s)"},
-	{TAKES_OUTPUT, 'o', NULL, "FORMAT", KIND_OUTPUT, AT(output),
-	 "table, wide, json, jsonl or name"},
-	{TAKES_SOCKET, 0, "socket", "PATH", KIND_TEXT, AT(socket),
-	 "the daemon's (ZDD_SOCKET, /run/zdd/zddd.sock)"},
-	{TAKES_COMPLETION, 0, "completion", "SHELL", KIND_TEXT, AT(completion),
-	 "print a completion script (bash)"},
-	{TAKES_HELP, 'h', "help", NULL, KIND_FLAG, AT(help), "this text; after a command, its own"},
-	{TAKES_VERSION, 0, "version", NULL, KIND_FLAG, AT(version), "the version of zddctl"},
-#undef AT
-};
-
-enum { N_OPTIONS = sizeof(table) / sizeof(table[0]) };
+#include "option.h"
 
 static const char *const outputs[] = {"table", "wide", "json", "jsonl", "name"};
 
@@ -86,7 +34,7 @@ static const struct option *find(const struct written *w, const struct command *
 	const struct option *first = NULL;
 
 	*twins = false;
-	for (const struct option *o = table; o < table + N_OPTIONS; o++) {
+	for (const struct option *o = option_table; o < option_table + n_options; o++) {
 		if (!is_named(o, w))
 			continue;
 		if (cmd && cmd->takes & o->bit)
@@ -101,10 +49,10 @@ static const struct option *find(const struct written *w, const struct command *
 
 static int unknown(const struct written *w, const struct command *cmd, char *error)
 {
-	const char *words[N_OPTIONS], *near;
+	const char *words[OPTIONS_MAX], *near;
 	size_t n = 0;
 
-	for (const struct option *o = table; o < table + N_OPTIONS; o++)
+	for (const struct option *o = option_table; o < option_table + n_options; o++)
 		if (o->name && (!cmd || cmd->takes & o->bit))
 			words[n++] = o->name;
 	near = w->key ? NULL : nearest_word(w->name + 2, words, n);
@@ -328,7 +276,7 @@ static int check_options(const struct command_line *line, char *error)
 {
 	unsigned strange = line->opt.given & ~line->cmd->takes;
 
-	for (const struct option *o = table; o < table + N_OPTIONS; o++) {
+	for (const struct option *o = option_table; o < option_table + n_options; o++) {
 		if (!(strange & o->bit))
 			continue;
 		snprintf(error, ERROR_MAX, "%s: -%s%.*s: does not belong to this command",
@@ -366,34 +314,4 @@ int command_line_parse(struct command_line *line, const struct command_set *set,
 	if (!err)
 		*line = l;
 	return err;
-}
-
-void options_print_help(FILE *out, unsigned takes)
-{
-	for (const struct option *o = table; o < table + N_OPTIONS; o++) {
-		char left[64];
-		int n = 0;
-
-		if (!(takes & o->bit))
-			continue;
-		if (o->key)
-			n = snprintf(left, sizeof(left), "-%c%s", o->key, o->name ? ", " : "");
-		if (o->name)
-			n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s", o->name);
-		snprintf(left + n, sizeof(left) - (size_t)n, "%s%s", o->value ? " " : "",
-			 o->value ? o->value : "");
-		fprintf(out, "  %-22s %s\n", left, o->help);
-	}
-}
-
-void options_print_words(FILE *out, unsigned takes)
-{
-	for (const struct option *o = table; o < table + N_OPTIONS; o++) {
-		if (!(takes & o->bit))
-			continue;
-		if (o->name)
-			fprintf(out, " --%s", o->name);
-		else
-			fprintf(out, " -%c", o->key);
-	}
 }
