@@ -391,4 +391,12 @@ def test_terminal(peer):
     assert "\033[31m" in on_terminal(peer, "get", until=b"generation 42")
     assert "\033[" not in on_terminal(peer, "get", until=b"generation 42", NO_COLOR="1")
     assert "\033[" not in on_terminal(peer, "get", until=b"generation 42", TERM="dumb")
-    assert "\033[H" in on_terminal(peer, "get", "-w", until=b"eth0")
+
+
+def test_watching_redraws_in_place(peer):
+    """From the top left, no line left over of a longer one, and never the whole screen blank."""
+    seen = on_terminal(peer, "get", "-w", until=b"\033[J")
+    assert seen.startswith("\033[H") and "\033[2J" not in seen
+    lines = seen.split("\033[J")[0].splitlines()
+    assert len(lines) > 5 and all(line.endswith("\033[K") for line in lines), lines
+    assert "eth0" in lines[-1]

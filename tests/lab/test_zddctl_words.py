@@ -53,6 +53,15 @@ def test_man_page_has_the_same_commands_and_options():
         assert option.replace("-", r"\-") in text or f"-{option}" in text, option
 
 
+def test_man_page_has_the_states_to_wait_for():
+    script = zddctl("--completion", "bash").stdout.decode()
+    words = re.search(r"--until\) options= names='(.*?)'", script)[1].split()
+    with open(MAN) as page:
+        text = page.read()
+    assert len(words) > 15
+    assert [w for w in words if not re.search(rf"\b{w}\b", text)] == []
+
+
 def complete(peer, line):
     script = (f'export PATH={BUILD}:$PATH ZDD_SOCKET={peer.socket}; source <(zddctl --completion bash) && '
               f'COMP_LINE="{line}" COMP_POINT={len(line)} && _zddctl && printf "%s\\n" "${{COMPREPLY[@]}}"')
@@ -65,7 +74,9 @@ def complete(peer, line):
     ("zddctl fl", ["flip"]), ("zddctl ", ["ls", "get", "flip", "--dry-run"]), ("zddctl -o js", ["json", "jsonl"]),
     ("zddctl flip --f", ["--force"]), ("zddctl get sh", ["shop"]), ("zddctl flip sh", ["shop=blue", "shop=green"]),
     ("zddctl flip shop=g", ["green"]), ("zddctl drain shop/b", ["shop/blue", "shop/blue/10.0.1.11:8080"]),
-    ("zddctl status shop --until d", ["degraded", "drained"]), ("zddctl --socket x backend a", ["add"]),
+    ("zddctl status shop --until d", ["degraded", "drained"]), ("zddctl canary shop --step-until e", ["evidence"]),
+    ("zddctl status shop --until ro", ["rolled_back"]), ("zddctl canary sh", ["shop=blue", "shop=green"]),
+    ("zddctl roll sh", ["shop", "shop=green"]), ("zddctl deploy sh", ["shop=:"]), ("zddctl prom", ["promote"]), ("zddctl --socket x backend a", ["add"]),
     ("zddctl judge /etc/pass", ["/etc/passwd"])])
 def test_completion(peer, line, words):
     got = complete(peer, line)
@@ -75,8 +86,7 @@ def test_completion(peer, line, words):
 
 # --- mistakes: one line, the right code, nothing sent
 
-LATER = ["canary", "roll", "experiment", "deploy", "promote", "pause", "resume", "abort", "lock",
-         "unlock", "trace", "top"]
+LATER = ["trace", "top"]
 
 MISTAKES = [
     (["flp"], "did you mean flip?"),
@@ -88,7 +98,33 @@ MISTAKES = [
     (["get", ""], "'': expected SVC"),
     (["ls", "shop"], "'shop' is one too many"),
     (["status"], "expected: status SVC"),
-    (["status", "shop", "--until", "stable"], "expected ok, degraded, panic or drained"),
+    (["status", "shop", "--until", "steady"], "expected ok, degraded, panic, drained, or a state of a rollout"),
+    (["status", "shop", "--until", "promote"], "did you mean promoted"),
+    (["canary"], "expected: canary SVC[=POOL]"),
+    (["canary", "shop/green"], "'shop/green': expected SVC=POOL"),
+    (["canary", "shop=green", "api=v2"], "'api=v2' is one too many"),
+    (["canary", "shop", "--steps", "5,,100"], "--steps: '': expected 0 to 100 percent"),
+    (["canary", "shop", "--steps", "5,101"], "--steps: '101': expected 0 to 100 percent"),
+    (["canary", "shop", "--steps", "5,1e1"], "--steps: '1e1': expected 0 to 100 percent"),
+    (["canary", "shop", "--steps", "0.001"], "in steps of 0.01"),
+    (["canary", "shop", "--each", "10"], "--each: '10': expected a duration"),
+    (["canary", "shop", "--step-until", "evidense"], "did you mean evidence"),
+    (["canary", "shop", "--until", "promoted"], "--until: does not belong"),
+    (["roll", "shop", "--steps", "5"], "--steps: does not belong"),
+    (["roll", "a/b"], "'a/b': expected SVC"),
+    (["deploy", "shop"], "expected SVC=ADDR[,ADDR...]"),
+    (["deploy", "shop=:0"], "':0' is no address"),
+    (["deploy", "shop=:65536"], "':65536' is no address"),
+    (["deploy", "shop=:80,"], "'' is no address"),
+    (["deploy", "shop=" + "x" * 100], "is no address"),
+    (["experiment", "shop"], "expected: experiment SVC POOL=PERCENT..."),
+    (["experiment", "shop", "green=5"], "with the % sign"),
+    (["promote"], "expected: promote SVC"),
+    (["promote", "shop=green"], "'shop=green': expected SVC"),
+    (["pause", "shop", "--full"], "--full: does not belong"),
+    (["abort", "shop", "api"], "one too many"),
+    (["lock", "shop", "--force"], "--force: does not belong"),
+    (["history", "shop", "--statz"], "did you mean --stats"),
     (["why"], "expected: why SVC"),
     (["history", "shop", "3"], "one too many"),
     (["conns", "shop/blue/10.0.0.1"], "'10.0.0.1' is no backend"),

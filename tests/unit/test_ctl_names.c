@@ -98,3 +98,29 @@ TEST(pairs)
 		}
 	}
 }
+
+static const struct {
+	const char *text, *service, *pool; /* service NULL: refused; pool NULL: the other one */
+} targets[] = {
+	{"shop=green", "shop", "green"}, {"shop", "shop", NULL},   {"shop=", NULL, NULL},
+	{"=green", NULL, NULL},          {"", NULL, NULL},         {"shop/green", NULL, NULL},
+	{"a=b=c", NULL, NULL},           {"shop=a/b", NULL, NULL},
+};
+
+TEST(targets)
+{
+	for (size_t i = 0; i < COUNT(targets); i++) {
+		char service[NAME_MAX_BYTES], error[ERROR_MAX] = "";
+		const char *pool = "untouched";
+		int err = target_parse(targets[i].text, service, &pool, error);
+
+		ROW("%s", targets[i].text);
+		CHECK_INT(err, targets[i].service ? 0 : -EINVAL);
+		if (!targets[i].service) {
+			CHECK(*error);
+			continue;
+		}
+		CHECK_STR(service, targets[i].service);
+		CHECK(pool ? targets[i].pool && !strcmp(pool, targets[i].pool) : !targets[i].pool);
+	}
+}

@@ -29,8 +29,13 @@ static const struct command rows[] = {
 	 .takes = TAKES_CHANGE,
 	 .words_min = 1,
 	 .words_max = 1},
+	{.name = "canary",
+	 .synopsis = "SVC",
+	 .takes = TAKES_CANARY,
+	 .words_min = 1,
+	 .words_max = 1},
 };
-static const char *const later_names[] = {"canary"};
+static const char *const later_names[] = {"top"};
 static const struct command_set set = {rows, COUNT(rows), &rows[0], later_names, 1};
 
 static int parse(struct command_line *line, const char *const *args, char *error)
@@ -72,6 +77,11 @@ static const struct {
 	{{"flip", "--", "-a"}, 3, 0, 1, "-a"},
 	{{"ready"}, 4, 0, 0, NULL},
 	{{"ready", "a/b"}, 5, 0, 1, "a/b"},
+	{{"canary", "a=b", "--steps", "5,100", "--each", "10m", "--step-until=time"},
+	 6,
+	 TAKES_STEPS | TAKES_EACH | TAKES_STEP_UNTIL,
+	 1,
+	 "a=b"},
 	{{"ready", "a/b", "--no-wait"}, 5, TAKES_NO_WAIT, 1, "a/b"},
 };
 
@@ -99,7 +109,7 @@ static const struct {
 } bad[] = {
 	{{"flp"}, "'flp': no such command; did you mean flip?"},
 	{{"xyzzyx"}, "'xyzzyx': no such command; zddctl --help lists them"},
-	{{"canary", "a=b"}, "canary: not yet supported"},
+	{{"top", "a=b"}, "top: not yet supported"},
 	{{""}, "'': no such command; zddctl --help lists them"},
 	{{"get", "--wacth"}, "--wacth: no such option"},
 	{{"flip", "a", "--froce"}, "--froce: no such option; did you mean --force"},
@@ -122,6 +132,8 @@ static const struct {
 	{{"flip"}, "flip: something is missing; expected: flip SVC..."},
 	{{"get", "a", "b"}, "get: 'b' is one too many; expected: get [SVC]"},
 	{{"events", "-o", "name"}, "events: -o name: it has no names to list"},
+	{{"canary", "a", "--each", "10"}, "--each: '10': expected a duration like 250ms, 30s, 5m"},
+	{{"flip", "a", "--steps", "5"}, "flip: --steps: does not belong to this command"},
 	{{"-f"}, "-f: goes after its command"},
 	{{"-f", "x", "apply"}, "-f: goes after its command"},
 	{{"apply", "-f"}, "-f: FILE is missing"},

@@ -1,31 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* flip, undo, set share: which pool gets the new flows. */
+/* flip, undo, set share, experiment: which pool gets the new flows. */
 #include <string.h>
 
 #include "config.h"
 #include "ctl.h"
 
-static const char target_form[] = "SVC=POOL, or SVC when it has two pools";
-
 /* "shop=green" or "shop". */
 static int add_target(const struct ctl *ctl, json_t *targets, const char *word)
 {
 	char service[NAME_MAX_BYTES], error[ERROR_MAX];
-	const char *pool = NULL;
-	int err;
+	const char *pool;
 
-	if (strchr(word, '/'))
-		return fail(ctl, EXIT_USAGE, "'%s': expected %s", word, target_form);
-	if (!strchr(word, '=')) {
-		struct name name;
-
-		err = name_parse(&name, word, NAME_SERVICE, NAME_SERVICE, error);
-		if (!err)
-			memcpy(service, name.service, sizeof(service));
-	} else {
-		err = pair_parse(word, service, &pool, target_form, error);
-	}
-	if (err)
+	if (target_parse(word, service, &pool, error))
 		return fail(ctl, EXIT_USAGE, "%s", error);
 	if (json_object_get(targets, service))
 		return fail(ctl, EXIT_USAGE, "'%s': %s is named twice", word, service);
@@ -114,21 +100,18 @@ static int add_share(const struct ctl *ctl, json_t *shares, const char *word)
 	return 0;
 }
 
-/* set share SVC POOL=PERCENT... */
-int set_run(struct ctl *ctl, char **words, int n)
+/* SVC POOL=PERCENT... */
+static int change_shares(struct ctl *ctl, char **words, int n)
 {
 	char error[ERROR_MAX];
 	struct name name;
 	json_t *shares;
 	int code = 0;
 
-	if (strcmp(words[0], "share"))
-		return fail(ctl, EXIT_USAGE, "'%s': expected share: set share SVC POOL=PERCENT...",
-			    words[0]);
-	if (name_parse(&name, words[1], NAME_SERVICE, NAME_SERVICE, error))
+	if (name_parse(&name, words[0], NAME_SERVICE, NAME_SERVICE, error))
 		return fail(ctl, EXIT_USAGE, "%s", error);
 	shares = json_object();
-	for (int i = 2; i < n && !code; i++)
+	for (int i = 1; i < n && !code; i++)
 		code = add_share(ctl, shares, words[i]);
 	if (code) {
 		json_decref(shares);
@@ -136,4 +119,18 @@ int set_run(struct ctl *ctl, char **words, int n)
 	}
 	return change(ctl, ctl->cmd->path,
 		      json_pack("{s:s,s:o}", "service", name.service, "shares", shares));
+}
+
+/* set share SVC POOL=PERCENT... */
+int set_run(struct ctl *ctl, char **words, int n)
+{
+	if (strcmp(words[0], "share"))
+		return fail(ctl, EXIT_USAGE, "'%s': expected share: set share SVC POOL=PERCENT...",
+			    words[0]);
+	return change_shares(ctl, words + 1, n - 1);
+}
+
+int experiment_run(struct ctl *ctl, char **words, int n)
+{
+	return change_shares(ctl, words, n);
 }

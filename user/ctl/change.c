@@ -5,6 +5,8 @@
 
 #include "ctl.h"
 
+enum { LONG_MS = 10000 }; /* more is said in seconds and minutes */
+
 static void set_text(json_t *body, const char *key, const char *text)
 {
 	if (text)
@@ -25,6 +27,7 @@ static void add_options(const struct options *opt, json_t *body)
 	set_true(body, "no_wait", opt->no_wait);
 	set_true(body, "force", opt->force);
 	set_true(body, "verify", opt->verify);
+	set_true(body, "full", opt->full);
 	set_text(body, "why", opt->why);
 	set_text(body, "by", opt->by);
 	json_object_set_new(body, "timeout_ms", json_integer(opt->timeout_ms));
@@ -74,10 +77,15 @@ static void say_plan(struct paragraph *p, const json_t *answer)
 	int64_t generation = field_int(answer, "generation", 0);
 	const json_t *took = json_object_get(answer, "took_ms");
 
-	if (generation && json_is_number(took) &&
-	    json_array_size(json_object_get(answer, "changes")))
-		say(p, " (generation %lld, %.0f ms)", (long long)generation,
-		    json_number_value(took));
+	bool changed = json_array_size(json_object_get(answer, "changes"));
+	char text[32];
+
+	if (!generation || !json_is_number(took) || !changed)
+		return;
+	snprintf(text, sizeof(text), "%.0f ms", json_number_value(took));
+	if (json_number_value(took) >= LONG_MS)
+		duration_text(text, sizeof(text), (int64_t)json_number_value(took));
+	say(p, " (generation %lld, %s)", (long long)generation, text);
 }
 
 /* "128 connections stay on blue." for every pool or backend that lost its new flows; service NULL:
@@ -198,24 +206,63 @@ static bool is_done(int code)
 	return code == EXIT_OK || code == EXIT_CUT || code == EXIT_CHANGES;
 }
 
+static void print_answer(const struct ctl *ctl, const json_t *answer)
+{
+	if (ctl->opt.output == OUTPUT_JSON || ctl->opt.output == OUTPUT_JSONL)
+		json_print(ctl, answer);
+	else
+		print_people(ctl, answer);
+}
+
+/* The service that a change is about; "" when there are several. */
+static const char *service_of(const json_t *body)
+{
+	json_t *targets = json_object_get(body, "targets");
+
+	if (json_object_size(targets) == 1)
+		return json_object_iter_key(json_object_iter(targets));
+	return field_text(body, "service");
+}
+
+/* What was begun goes on after the answer. */
+static int follow(struct ctl *ctl, const char *service, int64_t since_ms, json_t *answer)
+{
+	int code = rollout_follow(ctl, service, since_ms, answer);
+
+	if (code)
+		return code;
+	code = code_of(answer, 200);
+	if (code == EXIT_TIMEOUT)
+		return refused(ctl, answer, 200);
+	print_answer(ctl, answer);
+	return code;
+}
+
+static int conclude(struct ctl *ctl, const char *service, int64_t since_ms, json_t *answer,
+		    long status)
+{
+	int code = code_of(answer, status);
+
+	if (!is_done(code))
+		return refused(ctl, answer, status);
+	if (*service && is_followed(ctl, answer))
+		return follow(ctl, service, since_ms, answer);
+	print_answer(ctl, answer);
+	return code;
+}
+
 int change(struct ctl *ctl, const char *path, json_t *body)
 {
+	int64_t since_ms = now_ms();
 	json_t *answer = NULL;
 	long status = 0;
 	int code;
 
 	add_options(&ctl->opt, body);
 	code = exchange(ctl, path, body, &answer, &status);
+	if (!code)
+		code = conclude(ctl, service_of(body), since_ms, answer, status);
 	json_decref(body);
-	if (code)
-		return code;
-	code = code_of(answer, status);
-	if (!is_done(code))
-		refused(ctl, answer, status);
-	else if (ctl->opt.output == OUTPUT_JSON || ctl->opt.output == OUTPUT_JSONL)
-		json_print(ctl, answer);
-	else
-		print_people(ctl, answer);
 	json_decref(answer);
 	return code;
 }

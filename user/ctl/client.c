@@ -14,6 +14,7 @@
 enum {
 	SLACK_MS = 5000, /* the daemon keeps to the timeout itself; we only catch one that hangs */
 	PATIENCE_MS = 1000,
+	AGAIN_MS = 500,
 	ANSWER_MAX = 64 << 20,
 };
 
@@ -255,4 +256,18 @@ bool is_reachable(const struct ctl *ctl)
 	if (fd >= 0)
 		close(fd);
 	return connected;
+}
+
+int fetch_again(struct ctl *ctl, const char *path, json_t **answer)
+{
+	int64_t left_ms = ctl->opt.timeout_ms;
+	int code = fetch(ctl, path, answer);
+
+	while (code == EXIT_UNREACHABLE && left_ms > 0) {
+		pause_ms(AGAIN_MS);
+		left_ms -= AGAIN_MS;
+		if (is_reachable(ctl))
+			code = fetch(ctl, path, answer);
+	}
+	return code;
 }

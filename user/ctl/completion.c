@@ -4,6 +4,7 @@
  * Names of services, pools and backends are asked of the daemon at the time of completion. */
 #include <string.h>
 
+#include "config_rollout.h"
 #include "ctl.h"
 
 /* What a command's words are (struct command.completes) and the shell words that list them. */
@@ -15,6 +16,10 @@ static const struct {
 		    "'{print $1; if (NF > 1) print $1, $2; if (NF > 2) print}' | sort -u)"},
 	{"target",
 	 "$(zddctl get -o name 2>/dev/null | awk -F/ 'NF > 1 {print $1 \"=\" $2}' | sort -u)"},
+	{"roll",
+	 "$({ zddctl ls -o name; zddctl get -o name | awk -F/ 'NF > 1 {print $1 \"=\" $2}' | "
+	 "sort -u; } 2>/dev/null)"},
+	{"deploy", "$(zddctl ls -o name 2>/dev/null | sed 's/$/=:/')"},
 	{"share", "share $(zddctl ls -o name 2>/dev/null)"},
 	{"recording", "$(compgen -f -- \"$word\")"},
 	{"command", "$commands"},
@@ -68,8 +73,9 @@ static const char tail[] =
 	"\tesac\n"
 	"\tcase $prev in\n"
 	"\t-f | --socket) [[ $verb == events ]] || compopt -o default; return ;;\n"
-	"\t-o) options= names='table wide json jsonl name' ;;\n"
-	"\t--until) options= names='ok degraded panic drained' ;;\n"
+	"\t-o) options= names='table wide json jsonl name' ;;\n";
+
+static const char end[] =
 	"\tesac\n"
 	"\tmapfile -t COMPREPLY < <(compgen -W \"$options $names\" -- \"$word\")\n"
 	"\t# bash breaks words at ':' and '=': offer only what comes after the last of them\n"
@@ -77,6 +83,15 @@ static const char tail[] =
 	"\t[[ -z $at ]] || COMPREPLY=(\"${COMPREPLY[@]#\"$at\"}\")\n"
 	"}\n"
 	"complete -F _zddctl zddctl\n";
+
+/* The words that may follow an option. */
+static void print_values(FILE *out, const char *option, const char *const *words)
+{
+	fprintf(out, "\t%s) options= names='", option);
+	for (const char *const *word = words; *word; word++)
+		fprintf(out, "%s%s", word == words ? "" : " ", *word);
+	fputs("' ;;\n", out);
+}
 
 int completion_print(FILE *out, const char *shell)
 {
@@ -100,5 +115,8 @@ int completion_print(FILE *out, const char *shell)
 		if (!seen_before(&all_commands.rows[i]))
 			print_case(out, &all_commands.rows[i]);
 	fputs(tail, out);
+	print_values(out, "--until", status_words);
+	print_values(out, "--step-until", until_words);
+	fputs(end, out);
 	return EXIT_OK;
 }

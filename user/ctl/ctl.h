@@ -19,7 +19,9 @@ enum exit_code {
 	EXIT_NOT_FOUND = 3,
 	EXIT_UNREACHABLE = 5,
 	EXIT_NOT_PERMITTED = 6,
+	EXIT_FAILED_SAFE = 10,
 	EXIT_ROLLED_BACK = 11,
+	EXIT_ABORTED = 12,
 	EXIT_WAITING = 13,
 	EXIT_INCONCLUSIVE = 14,
 	EXIT_TIMEOUT = 15,
@@ -35,9 +37,9 @@ struct options {
 	enum output output;
 	uint32_t timeout_ms;
 	uint32_t if_revision;
-	const char *why, *by, *until, *file, *completion;
-	uint32_t limit, hold_ms, hold_max;
-	bool dry_run, no_wait, force, verify, watch, follow, draining, help, version;
+	const char *why, *by, *until, *file, *completion, *steps, *step_until;
+	uint32_t limit, hold_ms, hold_max, each_ms;
+	bool dry_run, no_wait, force, verify, watch, follow, draining, help, version, full, stats;
 	unsigned given; /* TAKES_* of what stood on the command line */
 };
 
@@ -62,9 +64,14 @@ enum takes {
 	TAKES_FILE = 1 << 16,
 	TAKES_LIMIT = 1 << 17,
 	TAKES_DRAINING = 1 << 19,
+	TAKES_STEPS = 1 << 20,
+	TAKES_EACH = 1 << 21,
+	TAKES_STEP_UNTIL = 1 << 22,
+	TAKES_FULL = 1 << 23,
 	TAKES_HOLD_LIMIT = 1 << 24,
 	TAKES_HOLD_MAX = 1 << 25,
 	TAKES_HOLD_THEN = 1 << 26,
+	TAKES_STATS = 1 << 27,
 	TAKES_HOLD = TAKES_HOLD_LIMIT | TAKES_HOLD_MAX | TAKES_HOLD_THEN,
 	TAKES_NAME = 1 << 18, /* no option: has things that "-o name" can list */
 
@@ -72,6 +79,7 @@ enum takes {
 		     TAKES_COMPLETION,
 	TAKES_CHANGE = TAKES_LOOK | TAKES_DRY_RUN | TAKES_IF_REVISION | TAKES_WHY | TAKES_BY |
 		       TAKES_NO_WAIT,
+	TAKES_CANARY = TAKES_CHANGE | TAKES_STEPS | TAKES_EACH | TAKES_STEP_UNTIL,
 };
 
 struct ctl;
@@ -139,6 +147,9 @@ int name_parse(struct name *name, const char *text, int min, int max, char *erro
 /* "LEFT=RIGHT", both not empty. left has room for NAME_MAX_BYTES; *right points into text. */
 int pair_parse(const char *text, char *left, const char **right, const char *form, char *error);
 
+/* "SVC=POOL", or "SVC" alone: *pool is NULL then. Room and errors as above. */
+int target_parse(const char *text, char *service, const char **pool, char *error);
+
 /* --- commands.c, help.c, completion.c --- */
 
 extern const struct command_set all_commands;
@@ -154,6 +165,9 @@ int completion_print(FILE *out, const char *shell);
 int exchange(struct ctl *, const char *path, const json_t *body, json_t **answer, long *status);
 /* GET; refusals are reported and become exit codes. */
 int fetch(struct ctl *, const char *path, json_t **answer);
+/* The same over a restart of the daemon, which ends no watching: asked again until --timeout has
+ * passed without it. */
+int fetch_again(struct ctl *, const char *path, json_t **answer);
 /* The command's path with the service's name put in, escaped. Release with free. */
 char *api_path(const char *form, const char *service);
 /* The same for the running command and a word that must be a service's name; 0 or an exit code. */
@@ -172,10 +186,42 @@ int refused(const struct ctl *, const json_t *answer, long status);
  * exit code. */
 int change(struct ctl *, const char *path, json_t *body);
 
+/* --- follow.c --- */
+
+/* The command waits for the rollout that this answer has begun or sent on. */
+bool is_followed(const struct ctl *, const json_t *answer);
+/* Waits, since since_ms, and makes the answer say how it ended. 0, or the exit code of who could not
+ * even look. */
+int rollout_follow(struct ctl *, const char *service, int64_t since_ms, json_t *answer);
+
+/* --- rollout_words.c (pure): of a service's "rollout" --- */
+
+enum { OUTCOME_OPEN = -1, OUTCOME_GONE = -2 };
+
+void rollout_name(char *out, size_t size, const json_t *rollout);
+void rollout_state_text(char *out, size_t size, const json_t *rollout);
+/* "step 2 of 4: 25 %, watching": changes when something happened, not as time goes by. */
+void rollout_progress(char *out, size_t size, const json_t *rollout);
+/* "shop: canary green (release 12): promoted: WHY" */
+void rollout_end(char *out, size_t size, const char *service, const json_t *rollout, int code);
+/* The exit code of who waits for the rollout of this number; OUTCOME_OPEN while it goes on,
+ * OUTCOME_GONE when another one has taken its place, and history knows. */
+int rollout_outcome(const json_t *rollout, int64_t number, bool share_is_enough);
+/* The same of who waits until it is in a state (enum rollout_state): 0 reached, OUTCOME_OPEN, or a
+ * code when it can no longer come. */
+int rollout_until(const json_t *rollout, int wanted);
+
+/* --- stats.c (pure) --- */
+
+/* What the releases of history add up to; docs/schema/stats.json. New reference, NULL: no memory. */
+json_t *history_stats(const json_t *releases, const char *service);
+
 /* --- print.c: words for people --- */
 
 /* "zddctl: COMMAND: ..." as one line on stderr; returns code. cmd may be NULL in ctl. */
 __attribute__((format(printf, 3, 4))) int fail(const struct ctl *, int code, const char *fmt, ...);
+/* "zddctl: ..." on stderr: progress. */
+__attribute__((format(printf, 1, 2))) void note(const char *fmt, ...);
 const char *field_text(const json_t *object, const char *field); /* "" when null or absent */
 int64_t field_int(const json_t *object, const char *field, int64_t absent);
 int line_width(const struct ctl *); /* the terminal's, else 80 */
@@ -243,13 +289,26 @@ int apply_run(struct ctl *, char **words, int n);
 int save_run(struct ctl *, char **words, int n);
 int flip_run(struct ctl *, char **words, int n);
 int undo_run(struct ctl *, char **words, int n);
+int canary_run(struct ctl *, char **words, int n);
+int roll_run(struct ctl *, char **words, int n);
+int experiment_run(struct ctl *, char **words, int n);
+int deploy_run(struct ctl *, char **words, int n);
+int steer_run(struct ctl *, char **words, int n);
 int set_run(struct ctl *, char **words, int n);
 int admin_run(struct ctl *, char **words, int n);
 int hold_run(struct ctl *, char **words, int n);
 int backend_run(struct ctl *, char **words, int n);
 
+/* What status --until understands; ends with NULL (show_status.c). */
+extern const char *const status_words[];
 /* Prints services as a tree with notes below it (show_state.c). */
 extern const struct view state_view;
 void state_print(struct ctl *, const struct view *, const json_t *answer);
+/* get -w of an API path, until an error or a signal (watch.c). */
+int watch_state(struct ctl *, const char *path);
+/* A service's rollout and lock, with all evidence when whole (show_rollout.c). */
+void rollout_print(struct ctl *, const json_t *service, bool whole);
+/* The table of an object of judge_json() (judge.c). */
+void evidence_print(struct ctl *, const json_t *judge);
 
 #endif

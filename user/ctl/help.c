@@ -34,7 +34,7 @@ void help_print(FILE *out)
 	      "  1 other error       6 not permitted          14 inconclusive\n"
 	      "  2 usage or file    10 failed safe            15 timeout, still going\n"
 	      "  3 not found        11 rolled back            16 done, connections were cut\n"
-	      "  4 refused                                    20 plan: there are changes\n",
+	      "  4 refused          12 aborted                20 plan: there are changes\n",
 	      out);
 }
 

@@ -148,17 +148,12 @@ static void say_when(struct ctl *ctl, const char *what, const json_t *from, cons
 	print_wrapped(ctl, 2, line);
 }
 
-static void judge_print(struct ctl *ctl, const struct view *view, const json_t *answer)
+void evidence_print(struct ctl *ctl, const json_t *judge)
 {
-	const json_t *evidence = json_object_get(answer, "evidence"), *step;
+	const json_t *evidence = json_object_get(judge, "evidence");
 	char line[512];
-	size_t i;
 
-	json_array_foreach(json_object_get(answer, "passed"), i, step)
-		say_when(ctl, "passed", step, "");
-	say_when(ctl, field_text(answer, "result"), answer, field_text(answer, "at"));
-	putchar('\n');
-	table_print(ctl, view, answer);
+	table_print(ctl, &judge_view, judge);
 	snprintf(
 		line, sizeof(line),
 		"WORSE %.3g and LATE %.3g over all signals; %.3g and %.3g roll back. A signal passes "
@@ -169,6 +164,19 @@ static void judge_print(struct ctl *ctl, const struct view *view, const json_t *
 		json_real_value(json_object_get(evidence, "late_needed")),
 		json_real_value(json_object_get(evidence, "pass_needed")));
 	print_wrapped(ctl, 2, line);
+}
+
+static void judge_print(struct ctl *ctl, const struct view *view, const json_t *answer)
+{
+	const json_t *step;
+	size_t i;
+
+	(void)view;
+	json_array_foreach(json_object_get(answer, "passed"), i, step)
+		say_when(ctl, "passed", step, "");
+	say_when(ctl, field_text(answer, "result"), answer, field_text(answer, "at"));
+	putchar('\n');
+	evidence_print(ctl, answer);
 }
 
 int judge_run(struct ctl *ctl, char **words, int n)

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "ctl.h"
 
+static const char target_form[] = "SVC=POOL or SVC";
 static const char *const forms[] = {"", "SVC", "SVC/POOL", "SVC/POOL/ADDR"};
 
 static int wrong(const char *text, int min, int max, char *error)
@@ -81,5 +82,22 @@ int pair_parse(const char *text, char *left, const char **right, const char *for
 	memcpy(left, text, len);
 	left[len] = '\0';
 	*right = text + len + 1;
+	return 0;
+}
+
+int target_parse(const char *text, char *service, const char **pool, char *error)
+{
+	struct name name;
+
+	*pool = NULL;
+	if (strchr(text, '/')) {
+		snprintf(error, ERROR_MAX, "'%s': expected %s", text, target_form);
+		return -EINVAL;
+	}
+	if (strchr(text, '='))
+		return pair_parse(text, service, pool, target_form, error);
+	if (name_parse(&name, text, NAME_SERVICE, NAME_SERVICE, error))
+		return -EINVAL;
+	memcpy(service, name.service, sizeof(name.service));
 	return 0;
 }

@@ -32,6 +32,18 @@ int fail(const struct ctl *ctl, int code, const char *fmt, ...)
 	return code;
 }
 
+void note(const char *fmt, ...)
+{
+	char text[2048];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	one_line(text);
+	fprintf(stderr, "zddctl: %s\n", text);
+}
+
 const char *field_text(const json_t *object, const char *field)
 {
 	const char *text = json_string_value(json_object_get(object, field));

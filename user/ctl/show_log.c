@@ -1,34 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* history, events and why: what happened, and why things are as they are. */
+/* events and why: what happened, and why things are as they are. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl.h"
 
-enum { FOLLOW_MS = 20000, AGAIN_MS = 500 };
-
-/* What -o wide shows; people see a sentence for each, see print_release(). */
-
-static const struct column history_columns[] = {
-	{"NO", {"number"}, NULL, COLUMN_RIGHT, 0},
-	{"KIND", {"kind"}, NULL, 0, 0},
-	{"FROM", {"from"}, NULL, 0, 0},
-	{"TO", {"to"}, NULL, 0, 0},
-	{"WHO", {"who"}, NULL, 0, 0},
-	{"STARTED", {"started"}, NULL, 0, 0},
-	{"ENDED", {"ended"}, NULL, 0, 0},
-	{"GENERATION", {"generation"}, NULL, COLUMN_RIGHT, 0},
-	{"RESULT", {"result"}, NULL, 0, 0},
-	{"WHY", {"why"}, NULL, 0, 0},
-};
-
-static const struct view history_view = {
-	.rows = {"releases"},
-	.id = {"number"},
-	.columns = history_columns,
-	.n_columns = sizeof(history_columns) / sizeof(history_columns[0]),
-	.none = "nothing was released yet",
-};
+enum { FOLLOW_MS = 20000 };
 
 static int show_service(struct ctl *ctl, const char *service, const struct view *view,
 			people_fn people)
@@ -44,41 +21,6 @@ static int show_service(struct ctl *ctl, const char *service, const struct view 
 	json_decref(answer);
 	free(path);
 	return code;
-}
-
-/* "  3  2026-11-21T02:00:00Z  flip     reached      green -> blue, by root: too slow" */
-static void print_release(const struct ctl *ctl, const json_t *release)
-{
-	const char *from = field_text(release, "from"), *why = field_text(release, "why");
-	const char *result = field_text(release, "result");
-	char line[2048];
-	int at = printf("%4lld  %.19sZ  %-7s  %-11s  ", (long long)field_int(release, "number", 0),
-			field_text(release, "started"), field_text(release, "kind"),
-			*result ? result : "going on");
-
-	snprintf(line, sizeof(line), "%s%s%s, by %s%s%s", from, *from ? " -> " : "",
-		 field_text(release, "to"), field_text(release, "who"), *why ? ": " : "", why);
-	print_wrapped_at(ctl, at, at, line);
-}
-
-static void history_print(struct ctl *ctl, const struct view *view, const json_t *answer)
-{
-	const json_t *releases = json_object_get(answer, view->rows[0]), *release;
-	size_t i;
-
-	if (ctl->opt.output == OUTPUT_WIDE || !json_array_size(releases)) {
-		table_print(ctl, view, answer);
-		return;
-	}
-	printf("%4s  %-20s  %-7s  %-11s  %s\n", "NO", "STARTED", "KIND", "RESULT", "CHANGE");
-	json_array_foreach(releases, i, release)
-		print_release(ctl, release);
-}
-
-int history_run(struct ctl *ctl, char **words, int n)
-{
-	(void)n;
-	return show_service(ctl, words[0], &history_view, history_print);
 }
 
 static const struct view why_view = {.rows = {NULL}};
@@ -144,21 +86,6 @@ static void show_events(struct ctl *ctl, const json_t *answer)
 	if (ctl->opt.follow && ctl->opt.output == OUTPUT_JSON)
 		ctl->opt.output = OUTPUT_JSONL;
 	show(ctl, &events_view, answer, lines_print);
-}
-
-/* A restart of the daemon ends no watching: asked again until --timeout has passed without it. */
-static int fetch_again(struct ctl *ctl, const char *path, json_t **answer)
-{
-	int64_t left_ms = ctl->opt.timeout_ms;
-	int code = fetch(ctl, path, answer);
-
-	while (code == EXIT_UNREACHABLE && left_ms > 0) {
-		pause_ms(AGAIN_MS);
-		left_ms -= AGAIN_MS;
-		if (is_reachable(ctl))
-			code = fetch(ctl, path, answer);
-	}
-	return code;
 }
 
 static int follow(struct ctl *ctl, int64_t after)

@@ -5,8 +5,6 @@
 
 #include "ctl.h"
 
-enum { WATCH_TERMINAL_MS = 1000, POLL_MS = 250 };
-
 /* "1/2 up" for a pool; services and backends bring their own word. */
 static void format_health(char *out, size_t size, const json_t *object, const char *field)
 {
@@ -135,7 +133,8 @@ static void note_hold(struct ctl *ctl, const char *service, const json_t *hold)
 	print_wrapped(ctl, 2, line);
 }
 
-static void note_service(struct ctl *ctl, const json_t *service)
+/* whole: nothing but this service is shown. */
+static void note_service(struct ctl *ctl, const json_t *service, bool whole)
 {
 	const char *name = field_text(service, "service");
 	const json_t *pool, *backend, *drain;
@@ -150,6 +149,7 @@ static void note_service(struct ctl *ctl, const json_t *service)
 			 name);
 		print_wrapped(ctl, 2, line);
 	}
+	rollout_print(ctl, service, whole);
 	note_hold(ctl, name, json_object_get(service, "hold"));
 	json_array_foreach(json_object_get(service, "drains"), i, drain)
 		note_drain(ctl, name, drain);
@@ -187,11 +187,11 @@ void state_print(struct ctl *ctl, const struct view *view, const json_t *answer)
 
 	table_print(ctl, view, answer);
 	if (!json_is_array(services)) {
-		note_service(ctl, answer);
+		note_service(ctl, answer, true);
 		return;
 	}
 	json_array_foreach(services, i, service)
-		note_service(ctl, service);
+		note_service(ctl, service, false);
 	note_node(ctl, answer);
 }
 
@@ -207,61 +207,6 @@ int ls_run(struct ctl *ctl, char **words, int n)
 	return code;
 }
 
-/* Removes, at every depth, the fields that traffic alone changes. */
-static void drop_counters(json_t *value)
-{
-	static const char *const counters[] = {
-		"flows_active", "flows_half_open", "flows_new", "measured_share",
-		"bytes",        "checked",         "open",      "held",
-		"left_ms",      "signals"};
-	json_t *inner;
-	const char *key;
-	size_t i;
-
-	for (i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-		json_object_del(value, counters[i]);
-	json_object_foreach(value, key, inner)
-		drop_counters(inner);
-	json_array_foreach(value, i, inner)
-		drop_counters(inner);
-}
-
-static bool is_same(const json_t *a, const json_t *b)
-{
-	json_t *x = json_deep_copy(a), *y = json_deep_copy(b);
-	bool same;
-
-	drop_counters(x);
-	drop_counters(y);
-	same = json_equal(x, y);
-	json_decref(x);
-	json_decref(y);
-	return same;
-}
-
-/* On a terminal the picture is drawn again every second, counters included; off it there is one
- * snapshot for each change. Ends with an error or by a signal. */
-static int watch(struct ctl *ctl, const char *path)
-{
-	bool redraw = ctl->terminal && ctl->opt.output <= OUTPUT_WIDE;
-	json_t *last = NULL, *answer = NULL;
-	int code;
-
-	while (!(code = fetch(ctl, path, &answer))) {
-		if (redraw)
-			fputs("\033[H\033[2J", stdout);
-		if (redraw || !last || !is_same(last, answer))
-			show(ctl, &state_view, answer, state_print);
-		json_decref(last);
-		last = answer;
-		if (fflush(stdout))
-			break;
-		pause_ms(redraw ? WATCH_TERMINAL_MS : POLL_MS);
-	}
-	json_decref(last);
-	return code;
-}
-
 int get_run(struct ctl *ctl, char **words, int n)
 {
 	json_t *answer = NULL;
@@ -270,7 +215,7 @@ int get_run(struct ctl *ctl, char **words, int n)
 	const char *at = n ? path : "/v1/state";
 
 	if (!code && ctl->opt.watch)
-		code = watch(ctl, at);
+		code = watch_state(ctl, at);
 	else if (!code)
 		code = fetch(ctl, at, &answer);
 	if (answer)

@@ -5,13 +5,19 @@
 
 #include "config.h"
 #include "ctl.h"
+#include "rollout.h"
 
 enum { POLL_MS = 250 };
 
-/* The last is about drains, the others are words of the answer's "state". */
-static const char *const states[] = {"ok", "degraded", "panic", "drained"};
+/* The first three are words of the answer's "state", the fourth is about drains, the others are those
+ * of a rollout. */
+const char *const status_words[] = {"ok", "degraded", "panic", "drained",
+#define S(symbol, word, phase, code, sentence) #word,
+				    ZDD_ROLLOUT_STATES(S)
+#undef S
+					    NULL};
 
-enum { N_STATES = sizeof(states) / sizeof(states[0]) };
+enum { DRAINED = 3, N_STATES = sizeof(status_words) / sizeof(status_words[0]) - 1 };
 
 static void detail(struct ctl *ctl, const json_t *service, const char *title, const char *field)
 {
@@ -57,22 +63,41 @@ static int64_t count_cut(const json_t *service)
 	return cut;
 }
 
-static bool is_in(const json_t *service, const char *state)
+/* 0, OUTCOME_OPEN, or the exit code of a rollout that will not come to it any more. */
+static int look_for(const json_t *service, const char *state)
 {
-	if (!strcmp(state, "drained"))
-		return is_drained(service);
-	return !strcmp(field_text(service, "state"), state);
+	int of_rollout = rollout_state_find(state);
+
+	if (of_rollout >= 0)
+		return rollout_until(json_object_get(service, "rollout"), of_rollout);
+	if (!strcmp(state, status_words[DRAINED]))
+		return is_drained(service) ? 0 : OUTCOME_OPEN;
+	return strcmp(field_text(service, "state"), state) ? OUTCOME_OPEN : 0;
+}
+
+static int never(struct ctl *ctl, const json_t *service, const char *state, int code)
+{
+	const char *name = field_text(service, "service");
+	const json_t *rollout = json_object_get(service, "rollout");
+	char how[64];
+
+	if (code == EXIT_NOT_FOUND)
+		return fail(ctl, code, "%s has had no rollout that could be %s", name, state);
+	rollout_state_text(how, sizeof(how), rollout);
+	return fail(ctl, code, "%s will not be %s: release %lld is %s", name, state,
+		    (long long)field_int(rollout, "number", 0), how);
 }
 
 /* *answer is the last one seen, also after a timeout. */
 static int wait_until(struct ctl *ctl, const char *path, const char *state, json_t **answer)
 {
 	int64_t deadline = now_ms() + ctl->opt.timeout_ms;
-	int code;
+	int code, found;
 
-	while (!(code = fetch(ctl, path, answer))) {
-		if (is_in(*answer, state))
-			return 0;
+	while (!(code = fetch_again(ctl, path, answer))) {
+		found = look_for(*answer, state);
+		if (found != OUTCOME_OPEN)
+			return found ? never(ctl, *answer, state, found) : 0;
 		if (now_ms() >= deadline)
 			return fail(ctl, EXIT_TIMEOUT, "%s is not %s yet",
 				    field_text(*answer, "service"), state);
@@ -88,10 +113,12 @@ static int check_state(const struct ctl *ctl, const char *state)
 	const char *near;
 
 	for (int i = 0; i < N_STATES; i++)
-		if (!strcmp(states[i], state))
+		if (!strcmp(status_words[i], state))
 			return 0;
-	near = nearest_word(state, states, N_STATES);
-	return fail(ctl, EXIT_USAGE, "--until: '%s': expected ok, degraded, panic or drained%s%s",
+	near = nearest_word(state, status_words, N_STATES);
+	return fail(ctl, EXIT_USAGE,
+		    "--until: '%s': expected ok, degraded, panic, drained, or a state of a rollout "
+		    "like promoted%s%s",
 		    state, near ? "; did you mean " : "", near ? near : "");
 }
 

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A service's rollout as zddctl tells it, and as it ends who waits for it. */
+#include "t.h"
+
+#include "../../user/ctl/print.c"
+#include "../../user/ctl/rollout_words.c"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+#define CANARY                                                                                     \
+	"'number': 12, 'strategy': 'canary', 'candidate': 'green', 'previous': 'blue', "           \
+	"'steps': [5, 25, 50, 100], 'step': 2, 'share': 25, 'state_text': 'TEXT', 'why': '', "
+#define ROLL                                                                                       \
+	"'number': 12, 'strategy': 'rolling', 'candidate': 'blue', 'previous': 'blue', "           \
+	"'steps': [100], 'step': 1, 'share': 100, 'state_text': 'TEXT', 'why': 'WHY', "
+
+/* JSON with ' for ". */
+static json_t *parse(const char *text)
+{
+	char copy[1024];
+	json_t *value;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *c = copy; *c; c++)
+		if (*c == '\'')
+			*c = '"';
+	value = json_loads(copy, JSON_DECODE_ANY, NULL);
+	CHECK(value);
+	return value;
+}
+
+static const struct {
+	const char *rollout, *name, *progress;
+} told[] = {
+	{"{" CANARY "'state': 'staging'}", "canary green", "staging, TEXT"},
+	{"{" CANARY "'state': 'watching'}", "canary green", "step 2 of 4: 25 %, watching"},
+	{"{" CANARY "'state': 'inconclusive'}", "canary green", "step 2 of 4: 25 %, inconclusive"},
+	{"{" CANARY "'state': 'rolled_back'}", "canary green", "rolled back, TEXT"},
+	{"{" CANARY "'state': 'promoted'}", "canary green", "promoted, TEXT"},
+	{"{" CANARY "'state': 'of_tomorrow'}", "canary green", "of tomorrow, TEXT"},
+	{"{'strategy': 'experiment', 'candidate': 'green', 'steps': [10], 'step': 1, 'share': 10, "
+	 "'state': 'watching'}",
+	 "experiment green", "10 %, watching"},
+	{"{'strategy': 'flip', 'candidate': 'green', 'state': 'gate', 'state_text': 'TEXT'}",
+	 "flip to green", "gate, TEXT"},
+	{"{'strategy': 'rolling', 'candidate': 'green', 'previous': 'blue', 'state': 'gate', "
+	 "'state_text': 'TEXT'}",
+	 "roll to green", "gate, TEXT"},
+	{"{" ROLL "'state': 'watching', 'batch': {'first': 2, 'n': 2, 'size': 2, 'of': 8, 'step': "
+	 "'update', 'back': false}}",
+	 "roll of blue", "backends 3 to 4 of 8: update"},
+	{"{" ROLL "'state': 'shifting', 'batch': {'first': 0, 'n': 1, 'size': 2, 'of': 8, 'step': "
+	 "'drain', 'back': true}}",
+	 "roll of blue", "back again: backend 1 of 8: drain"},
+	{"{" ROLL "'state': 'stable', 'batch': null}", "roll of blue", "stable, TEXT"},
+	{"{}", " ", ", "},
+};
+
+TEST(a_rollout_is_told)
+{
+	for (size_t i = 0; i < COUNT(told); i++) {
+		json_t *rollout = parse(told[i].rollout);
+		char text[CELL_MAX];
+
+		ROW("%zu", i);
+		rollout_name(text, sizeof(text), rollout);
+		CHECK_STR(text, told[i].name);
+		rollout_progress(text, sizeof(text), rollout);
+		CHECK_STR(text, told[i].progress);
+		json_decref(rollout);
+	}
+}
+
+static const struct {
+	const char *rollout;
+	bool share; /* is enough */
+	int code;
+} outcomes[] = {
+	{"{'number': 12, 'state': 'watching', 'exit': 15}", false, OUTCOME_OPEN},
+	{"{'number': 12, 'state': 'watching', 'exit': 15}", true, 0},
+	{"{'number': 12, 'state': 'shifting', 'exit': 15}", true, OUTCOME_OPEN},
+	{"{'number': 12, 'state': 'waiting', 'exit': 13, 'hook': null}", false, 13},
+	{"{'number': 12, 'state': 'waiting', 'exit': 13, 'hook': {'kind': 'gate'}}", false,
+	 OUTCOME_OPEN},
+	{"{'number': 12, 'state': 'paused', 'exit': 13, 'hook': {'kind': 'gate'}}", false, 13},
+	{"{'number': 12, 'state': 'inconclusive', 'exit': 14}", true, 14},
+	{"{'number': 12, 'state': 'promoted', 'exit': 0}", false, 0},
+	{"{'number': 12, 'state': 'failed_safe', 'exit': 10}", false, 10},
+	{"{'number': 12, 'state': 'rolled_back', 'exit': 11}", true, 11},
+	{"{'number': 12, 'state': 'aborted', 'exit': 12}", false, 12},
+	/* another's: ours is still queued, or is over */
+	{"{'number': 11, 'state': 'stable', 'exit': 0}", false, OUTCOME_OPEN},
+	{"{'number': 13, 'state': 'watching', 'exit': 15}", true, OUTCOME_GONE},
+	{"null", false, OUTCOME_OPEN},
+};
+
+TEST(who_waits_learns_how_it_ended)
+{
+	for (size_t i = 0; i < COUNT(outcomes); i++) {
+		json_t *rollout = parse(outcomes[i].rollout);
+
+		ROW("%zu", i);
+		CHECK_INT(rollout_outcome(rollout, 12, outcomes[i].share), outcomes[i].code);
+		json_decref(rollout);
+	}
+}
+
+static const struct {
+	const char *state, *wanted;
+	int code;
+} untils[] = {
+	{"watching", "watching", 0},
+	{"watching", "promoted", OUTCOME_OPEN},
+	{"paused", "promoted", OUTCOME_OPEN},
+	{"promoted", "promoted", 0},
+	{"bake", "promoted", 0},
+	{"stable", "promoted", 0},
+	{"promoted", "bake", OUTCOME_OPEN},
+	{"stable", "bake", 0},
+	{"bake", "stable", OUTCOME_OPEN},
+	{"rolled_back", "rolled_back", 0},
+	{"rolled_back", "promoted", 11},
+	{"aborted", "stable", 12},
+	{"superseded", "bake", 12},
+	{"failed_safe", "promoted", 10},
+	{"stable", "waiting", 1},
+	{"of_tomorrow", "waiting", OUTCOME_OPEN},
+};
+
+TEST(until_a_state)
+{
+	for (size_t i = 0; i < COUNT(untils); i++) {
+		json_t *rollout = json_pack("{s:s}", "state", untils[i].state);
+
+		ROW("%s until %s", untils[i].state, untils[i].wanted);
+		CHECK_INT(rollout_until(rollout, rollout_state_find(untils[i].wanted)),
+			  untils[i].code);
+		json_decref(rollout);
+	}
+	CHECK_INT(rollout_until(NULL, ROLLOUT_STABLE), EXIT_NOT_FOUND);
+}
+
+static const struct {
+	const char *rollout;
+	int code;
+	const char *text;
+} ends[] = {
+	{"{" CANARY "'state': 'promoted'}", 0, "shop: canary green (release 12): promoted: TEXT"},
+	{"{" ROLL "'state': 'stable'}", 0, "shop: roll of blue (release 12): stable: WHY"},
+	{"{" ROLL "'state': 'rolled_back'}", 11,
+	 "shop: roll of blue (release 12): rolled back: WHY"},
+	{"{" CANARY "'state': 'watching'}", 0,
+	 "shop: canary green (release 12): step 2 of 4: 25 %, watching"},
+	{"{" CANARY "'state': 'watching'}", 15,
+	 "shop: canary green (release 12) still going: step 2 of 4: 25 %, watching"},
+	{"{" CANARY "'state': 'gate'}", 15,
+	 "shop: canary green (release 12) still going: gate, TEXT"},
+};
+
+TEST(the_end_is_one_sentence)
+{
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		json_t *rollout = parse(ends[i].rollout);
+		char text[CELL_MAX];
+
+		ROW("%zu", i);
+		rollout_end(text, sizeof(text), "shop", rollout, ends[i].code);
+		CHECK_STR(text, ends[i].text);
+		json_decref(rollout);
+	}
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a service's "rollout" (docs/api.md) means to a person, and to who waits for it. Pure. */
+#include <string.h>
+
+#include "ctl.h"
+#include "rollout.h"
+
+static int state_of(const json_t *rollout)
+{
+	return rollout_state_find(field_text(rollout, "state"));
+}
+
+/* "rolled back" */
+void rollout_state_text(char *out, size_t size, const json_t *rollout)
+{
+	snprintf(out, size, "%s", field_text(rollout, "state"));
+	for (char *c = out; *c; c++)
+		if (*c == '_')
+			*c = ' ';
+}
+
+/* "canary green", "roll of blue" */
+void rollout_name(char *out, size_t size, const json_t *rollout)
+{
+	const char *strategy = field_text(rollout, "strategy"),
+		   *candidate = field_text(rollout, "candidate");
+	bool in_place = !strcmp(candidate, field_text(rollout, "previous"));
+
+	if (!strcmp(strategy, strategy_words[STRATEGY_FLIP]))
+		snprintf(out, size, "flip to %s", candidate);
+	else if (!strcmp(strategy, strategy_words[STRATEGY_ROLLING]))
+		snprintf(out, size, "roll %s %s", in_place ? "of" : "to", candidate);
+	else
+		snprintf(out, size, "%s %s", strategy, candidate);
+}
+
+/* "backends 3 to 4 of 8: update" */
+static void batch_text(char *out, size_t size, const json_t *batch)
+{
+	int64_t first = field_int(batch, "first", 0) + 1, n = field_int(batch, "n", 0);
+	char to[32] = "";
+
+	if (n > 1)
+		snprintf(to, sizeof(to), " to %lld", (long long)(first + n - 1));
+	snprintf(out, size, "%sbackend%s %lld%s of %lld: %s",
+		 json_is_true(json_object_get(batch, "back")) ? "back again: " : "",
+		 n > 1 ? "s" : "", (long long)first, to, (long long)field_int(batch, "of", 0),
+		 field_text(batch, "step"));
+}
+
+static bool has_steps(const json_t *rollout)
+{
+	int state = state_of(rollout);
+
+	return state >= 0 && rollout_state_phase((enum rollout_state)state) == PHASE_STEP;
+}
+
+static double percent(const json_t *object, const char *field)
+{
+	return json_number_value(json_object_get(object, field));
+}
+
+void rollout_progress(char *out, size_t size, const json_t *rollout)
+{
+	const json_t *batch = json_object_get(rollout, "batch"),
+		     *steps = json_object_get(rollout, "steps");
+	char state[64];
+
+	rollout_state_text(state, sizeof(state), rollout);
+	if (json_is_object(batch) && has_steps(rollout))
+		batch_text(out, size, batch);
+	else if (has_steps(rollout) && json_array_size(steps) > 1)
+		snprintf(out, size, "step %lld of %zu: %g %%, %s",
+			 (long long)field_int(rollout, "step", 0), json_array_size(steps),
+			 percent(rollout, "share"), state);
+	else if (has_steps(rollout))
+		snprintf(out, size, "%g %%, %s", percent(rollout, "share"), state);
+	else
+		snprintf(out, size, "%s, %s", state, field_text(rollout, "state_text"));
+}
+
+/* ---- for who waits ---- */
+
+int rollout_outcome(const json_t *rollout, int64_t number, bool share_is_enough)
+{
+	int64_t seen = field_int(rollout, "number", 0);
+	bool hooked = json_is_object(json_object_get(rollout, "hook"));
+	int state = state_of(rollout);
+	int64_t code = field_int(rollout, "exit", EXIT_TIMEOUT);
+
+	if (seen > number)
+		return OUTCOME_GONE;
+	if (seen < number || (state == ROLLOUT_WAITING && hooked))
+		return OUTCOME_OPEN;
+	if (state == ROLLOUT_WATCHING && share_is_enough)
+		return EXIT_OK;
+	return code == EXIT_TIMEOUT ? OUTCOME_OPEN : (int)code;
+}
+
+void rollout_end(char *out, size_t size, const char *service, const json_t *rollout, int code)
+{
+	const char *why = field_text(rollout, "why");
+	char name[NAME_MAX_BYTES + 32], how[CELL_MAX];
+
+	rollout_name(name, sizeof(name), rollout);
+	if (code == EXIT_TIMEOUT || state_of(rollout) == ROLLOUT_WATCHING) {
+		rollout_progress(how, sizeof(how), rollout);
+		why = "";
+	} else {
+		rollout_state_text(how, sizeof(how), rollout);
+		why = *why ? why : field_text(rollout, "state_text");
+	}
+	snprintf(out, size, "%s: %s (release %lld)%s: %s%s%s", service, name,
+		 (long long)field_int(rollout, "number", 0),
+		 code == EXIT_TIMEOUT ? " still going" : "", how, *why ? ": " : "", why);
+}
+
+/* promoted, bake and stable come one after the other: the first is reached in the last. */
+static bool is_reached(int state, int wanted)
+{
+	bool late = wanted == ROLLOUT_PROMOTED || wanted == ROLLOUT_BAKE;
+
+	return state == wanted || (late && state > wanted && state <= ROLLOUT_STABLE);
+}
+
+int rollout_until(const json_t *rollout, int wanted)
+{
+	int state = state_of(rollout);
+	int code;
+
+	if (!json_is_object(rollout))
+		return EXIT_NOT_FOUND;
+	if (is_reached(state, wanted))
+		return EXIT_OK;
+	if (state < 0 || rollout_state_phase((enum rollout_state)state) != PHASE_OVER)
+		return OUTCOME_OPEN;
+	code = rollout_state_exit((enum rollout_state)state);
+	return code ? code : EXIT_ERROR;
+}
