@@ -203,9 +203,6 @@ static const struct bad_row policy_rows[] = {
 	    "6:5: services.web.passive: does nothing with forward: local; expected only with nat "
 	    "or snat"),
 	BAD(WEB("    slow_start: 20s\n"), "6:5: services.web.slow_start: not yet supported"),
-	BAD(WEB("    signals: {http: true}\n"), "6:5: services.web.signals: not yet supported"),
-	BAD(WEB("    rollout: {strategy: canary}\n"),
-	    "6:5: services.web.rollout: not yet supported"),
 	BAD(WEB("    liev: blue\n"), "6:5: services.web.liev: unknown key; did you mean 'live'?"),
 	BAD(WEB("    cohort: {}\n"),
 	    "6:5: services.web.cohort: unknown key; did you mean 'cohorts'?"),

@@ -31,6 +31,7 @@ static void free_service(struct cfg_service *s)
 	free(s->pools);
 	free(s->cohorts);
 	health_release(&s->health);
+	rollout_release(&s->rollout);
 	free(s->salt);
 	free(s->name);
 }

@@ -10,11 +10,9 @@ const char *const health_words[] = {
 	[HEALTH_TCP] = "tcp",   [HEALTH_HTTP] = "http", [HEALTH_HTTPS] = "https",
 	[HEALTH_EXEC] = "exec", [HEALTH_NONE] = "none", NULL};
 
-static const char *const bool_words[] = {"false", "true", NULL};
+enum { HOUR_MS = 3600000 };
 
-enum { HOUR_MS = 3600000, ARGV_MAX = 64 };
-
-static set_fn set_expect, set_command;
+static set_fn set_expect;
 
 static const struct field health_fields[] = {
 	{"type", set_word, AT(struct cfg_health, type), .words = health_words},
@@ -29,7 +27,7 @@ static const struct field health_fields[] = {
 	{"tls_verify", set_word, AT(struct cfg_health, tls_verify), .words = bool_words,
 	 .value = true},
 	{"port", set_uint, AT(struct cfg_health, port), .min = 1, .max = UINT16_MAX},
-	{"command", .set = set_command},
+	{"command", set_argv, AT(struct cfg_health, argv)},
 	{"interval", set_duration, AT(struct cfg_health, interval_ms), .min = 100, .max = HOUR_MS,
 	 .value = 2000},
 	{"timeout", set_duration, AT(struct cfg_health, timeout_ms), .min = 10, .max = HOUR_MS,
@@ -91,31 +89,6 @@ static int set_expect(struct report *r, const struct node *n, const struct field
 	return 0;
 }
 
-static int set_command(struct report *r, const struct node *n, const struct field *f, void *obj)
-{
-	struct cfg_health *h = obj;
-
-	(void)f;
-	if (n->kind != NODE_LIST || !n->n_kids || n->n_kids > ARGV_MAX)
-		return fail_value(r, n,
-				  "expected a list of 1 to %d words, the program first; "
-				  "there is no shell",
-				  ARGV_MAX);
-	h->argv = calloc(n->n_kids + 1, sizeof(*h->argv));
-	if (!h->argv)
-		return -ENOMEM;
-	for (size_t i = 0; i < n->n_kids; i++) {
-		if (n->kids[i]->kind != NODE_SCALAR)
-			return fail_value(r, n->kids[i], "expected a word");
-		h->argv[i] = strdup(n->kids[i]->text);
-		if (!h->argv[i])
-			return -ENOMEM;
-	}
-	if (h->argv[0][0] != '/')
-		return fail_value(r, n->kids[0], "expected the absolute path of a program");
-	return 0;
-}
-
 static const struct field passive_fields[] = {
 	{"failures", set_uint, AT(struct cfg_passive, failures), .min = 1, .max = 1000, .value = 5},
 	{"back_off", set_duration, AT(struct cfg_passive, back_off_ms), .min = 1000, .max = HOUR_MS,
@@ -137,9 +110,7 @@ int health_defaults(struct cfg_service *s)
 
 void health_release(struct cfg_health *h)
 {
-	for (char **arg = h->argv; arg && *arg; arg++)
-		free(*arg);
-	free(h->argv);
+	argv_release(h->argv);
 	free(h->path);
 	free(h->host);
 	free(h->method);

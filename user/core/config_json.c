@@ -7,7 +7,7 @@
 
 #include "config_json.h"
 
-static json_t *duration(uint32_t ms)
+json_t *json_duration(uint32_t ms)
 {
 	char text[DURATION_TEXT];
 
@@ -78,7 +78,7 @@ static void http_keys(json_t *o, const struct cfg_health *h)
 		json_object_set_new(o, "tls_verify", json_boolean(h->tls_verify));
 }
 
-static json_t *command(char *const *argv)
+json_t *json_words(char *const *argv)
 {
 	json_t *list = json_array();
 
@@ -97,13 +97,13 @@ static json_t *health(const struct cfg_health *h)
 	if (h->type == HEALTH_HTTP || h->type == HEALTH_HTTPS)
 		http_keys(o, h);
 	if (h->type == HEALTH_EXEC)
-		json_object_set_new(o, "command", command(h->argv));
+		json_object_set_new(o, "command", json_words(h->argv));
 	else if (h->port)
 		json_object_set_new(o, "port", json_integer(h->port));
-	json_object_set_new(o, "interval", duration(h->interval_ms));
-	json_object_set_new(o, "timeout", duration(h->timeout_ms));
-	json_object_set_new(o, "initial_delay", duration(h->initial_delay_ms));
-	json_object_set_new(o, "fast_interval", duration(h->fast_interval_ms));
+	json_object_set_new(o, "interval", json_duration(h->interval_ms));
+	json_object_set_new(o, "timeout", json_duration(h->timeout_ms));
+	json_object_set_new(o, "initial_delay", json_duration(h->initial_delay_ms));
+	json_object_set_new(o, "fast_interval", json_duration(h->fast_interval_ms));
 	json_object_set_new(o, "rise", json_integer(h->rise));
 	json_object_set_new(o, "fall", json_integer(h->fall));
 	return o;
@@ -114,7 +114,7 @@ static json_t *passive(const struct cfg_passive *p)
 	if (!p->on)
 		return json_string("off");
 	return json_pack("{s:i, s:o, s:o}", "failures", p->failures, "back_off",
-			 duration(p->back_off_ms), "max_ejected", percent(p->max_ejected));
+			 json_duration(p->back_off_ms), "max_ejected", percent(p->max_ejected));
 }
 
 json_t *service_to_json(const struct cfg_service *s)
@@ -140,12 +140,15 @@ json_t *service_to_json(const struct cfg_service *s)
 	json_object_set_new(o, "retry", json_string(retry_words[s->retry]));
 	json_object_set_new(o, "panic", percent(s->panic_percent));
 	json_object_set_new(o, "drain",
-			    json_pack("{s:o, s:s, s:i}", "deadline", duration(s->drain_deadline_ms),
-				      "then", then_words[s->drain_then], "rate",
-				      (int)s->drain_rate));
+			    json_pack("{s:o, s:s, s:i}", "deadline",
+				      json_duration(s->drain_deadline_ms), "then",
+				      then_words[s->drain_then], "rate", (int)s->drain_rate));
 	json_object_set_new(o, "idle",
-			    json_pack("{s:o, s:o}", "tcp", duration(s->idle_tcp_ms), "udp",
-				      duration(s->idle_udp_ms)));
+			    json_pack("{s:o, s:o}", "tcp", json_duration(s->idle_tcp_ms), "udp",
+				      json_duration(s->idle_udp_ms)));
+	json_object_set_new(o, "signals", json_pack("{s:b}", "http", (int)s->signals_http));
+	if (s->rollout.set)
+		json_object_set_new(o, "rollout", rollout_config_to_json(&s->rollout));
 	return o;
 }
 

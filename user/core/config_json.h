@@ -14,6 +14,9 @@ enum { SHOW_PRECISION = 10 }; /* JSON_REAL_PRECISION that shows 33.33 as 33.33 *
 /* New references, NULL when memory is out. */
 json_t *config_to_json(const struct config *);
 json_t *service_to_json(const struct cfg_service *);
+json_t *rollout_config_to_json(const struct cfg_rollout *);
+json_t *json_duration(uint32_t ms);
+json_t *json_words(char *const *argv);
 
 /* Appends one sentence per difference to list, each beginning with the place ("shop/green: ...").
  * before and after are service_to_json() or parts of it. Returns how many. */

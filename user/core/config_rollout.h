@@ -92,6 +92,7 @@ struct cfg_prometheus {
 struct cfg_rollout {
 	bool set; /* the file has a `rollout` */
 	enum strategy strategy;
+	struct cfg_each each; /* of a step that says nothing else */
 	struct cfg_step steps[ROLLOUT_STEPS];
 	unsigned n_steps;
 	struct guard guards[ROLLOUT_GUARDS];

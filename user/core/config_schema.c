@@ -6,7 +6,7 @@
 
 #include "config_schema.h"
 
-enum { LIST_TEXT = 512 };
+enum { LIST_TEXT = 512, ARGV_MAX = 64 };
 
 static void store(void *obj, const struct field *f, uint32_t value)
 {
@@ -39,12 +39,11 @@ int schema_defaults(const struct schema *s, void *obj)
 	for (size_t i = 0; i < s->n_fields && !err; i++) {
 		const struct field *f = &s->fields[i];
 
-		if (f->set == set_map)
+		if (f->map)
 			err = schema_defaults(f->map, (char *)obj + f->offset);
 		else if (f->text)
 			err = store_text(obj, f, f->text);
-		else if (f->set == set_uint || f->set == set_duration || f->set == set_percent ||
-			 f->set == set_word)
+		else if (f->value)
 			store(obj, f, f->value);
 	}
 	return err;
@@ -180,6 +179,20 @@ int set_percent(struct report *r, const struct node *n, const struct field *f, v
 	return 0;
 }
 
+/* To a hundredth of a percent, and so it is stored. */
+int set_bp(struct report *r, const struct node *n, const struct field *f, void *obj)
+{
+	uint16_t bp;
+
+	if (n->kind != NODE_SCALAR || parse_percent_bp(n->text, &bp) || bp < f->min || bp > f->max)
+		return fail_value(r, n, "expected a percentage from %g%% to %g%%", f->min / 100.0,
+				  f->max / 100.0);
+	store(obj, f, bp);
+	return 0;
+}
+
+const char *const bool_words[] = {"false", "true", NULL};
+
 int set_word(struct report *r, const struct node *n, const struct field *f, void *obj)
 {
 	size_t count = count_words(f->words);
@@ -209,6 +222,39 @@ int set_text(struct report *r, const struct node *n, const struct field *f, void
 			return fail_value(r, n, "expected %s without control characters",
 					  f->expect);
 	return store_text(obj, f, n->text);
+}
+
+void argv_release(char **argv)
+{
+	for (char **arg = argv; arg && *arg; arg++)
+		free(*arg);
+	free(argv);
+}
+
+/* A program and its arguments. */
+int set_argv(struct report *r, const struct node *n, const struct field *f, void *obj)
+{
+	char **argv;
+
+	if (n->kind != NODE_LIST || !n->n_kids || n->n_kids > ARGV_MAX)
+		return fail_value(r, n,
+				  "expected a list of 1 to %d words, the program first; "
+				  "there is no shell",
+				  ARGV_MAX);
+	argv = calloc(n->n_kids + 1, sizeof(*argv));
+	if (!argv)
+		return -ENOMEM;
+	memcpy((char *)obj + f->offset, &argv, sizeof(argv));
+	for (size_t i = 0; i < n->n_kids; i++) {
+		if (n->kids[i]->kind != NODE_SCALAR)
+			return fail_value(r, n->kids[i], "expected a word");
+		argv[i] = strdup(n->kids[i]->text);
+		if (!argv[i])
+			return -ENOMEM;
+	}
+	if (argv[0][0] != '/')
+		return fail_value(r, n->kids[0], "expected the absolute path of a program");
+	return 0;
 }
 
 int set_map(struct report *r, const struct node *n, const struct field *f, void *obj)

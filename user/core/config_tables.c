@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Every key of the file but those of health: type, range, default, home. */
+/* Every key of the file but those of health and rollout: type, range, default, home. */
 #include <errno.h>
 #include <string.h>
 
@@ -54,7 +54,6 @@ static const struct {
 	{"services.*.vip", "answer"},      {"services.*.health", "grpc"},
 	{"services.*.health", "udp"},      {"services.*.health.type", "grpc"},
 	{"services.*.health.type", "udp"}, {"services.*.slow_start", NULL},
-	{"services.*.signals", NULL},      {"services.*.rollout", NULL},
 };
 
 static bool is_at(const struct node *n, const char *path, size_t len)
@@ -141,7 +140,24 @@ static const struct field idle_fields[] = {
 };
 static const struct schema idle_schema = SCHEMA(idle_fields);
 
-/* forward and pools stand before what is read in their light. */
+static const struct field signals_fields[] = {
+	{"http", set_word, AT(struct cfg_service, signals_http), .words = bool_words},
+};
+static const struct schema signals_schema = SCHEMA(signals_fields);
+
+static int set_signals(struct report *r, const struct node *n, const struct field *f, void *obj)
+{
+	const struct cfg_service *s = obj;
+	int err = schema_read(r, n, f->map, obj);
+
+	if (!err && s->signals_http && !forward_is_watched(s->forward))
+		return fail_key(r, tree_get(n, "http"),
+				"does nothing with forward: %s; expected only with nat or snat",
+				forward_words[s->forward]);
+	return err;
+}
+
+/* forward, pools and signals stand before what is read in their light. */
 static const struct field service_fields[] = {
 	{"listen", ITEMS_AT(struct cfg_service, listen, n_listen, read_listener), .min = 1,
 	 .max = CFG_LISTENERS_MAX, .kind = NODE_LIST, .required = true,
@@ -165,6 +181,8 @@ static const struct field service_fields[] = {
 	{"retry", set_word, AT(struct cfg_service, retry), .words = retry_words},
 	{"drain", set_map, .map = &drain_schema},
 	{"idle", set_map, .map = &idle_schema},
+	{"signals", set_signals, .map = &signals_schema},
+	{"rollout", .set = set_rollout},
 };
 static const struct schema service_schema = SCHEMA(service_fields);
 
@@ -185,6 +203,8 @@ int read_service(struct report *r, const struct node *n, void *item)
 	err = schema_defaults(&service_schema, s);
 	if (!err)
 		err = health_defaults(s);
+	if (!err)
+		err = rollout_defaults(&s->rollout);
 	if (!err)
 		err = schema_read(r, n, &service_schema, s);
 	s->passive.on &= forward_is_watched(s->forward);
