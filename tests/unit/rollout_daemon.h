@@ -16,7 +16,8 @@ struct daemon {
 	void *world;                              /* run's */
 	char log[RUNS][ROLLOUT_TOKEN];            /* one entry each time a hook was started */
 	unsigned n_runs;
-	bool started; /* the hook that is due, by this process */
+	bool started;              /* the hook that is due, by this process */
+	char token[ROLLOUT_TOKEN]; /* its */
 	char trail[1024];
 };
 
@@ -35,14 +36,21 @@ static inline void daemon_crash(struct daemon *d)
 	d->f.hook = HOOK_NO_RESULT;
 }
 
+/* What a hook said stays until another one is due, or none. */
 static inline void daemon_hook(struct daemon *d)
 {
-	if (d->r.hook_state != HOOK_DUE)
+	char token[ROLLOUT_TOKEN];
+
+	rollout_token(&d->r, token);
+	if (d->r.hook_state != HOOK_DUE || strcmp(token, d->token)) {
 		d->started = false;
+		d->f.hook = HOOK_NO_RESULT;
+	}
 	if (d->r.hook_state != HOOK_DUE || d->started || d->r.state == ROLLOUT_PAUSED)
 		return;
 	if (d->n_runs < RUNS)
-		rollout_token(&d->r, d->log[d->n_runs++]);
+		memcpy(d->log[d->n_runs++], token, sizeof(token));
+	memcpy(d->token, token, sizeof(token));
 	d->started = true;
 	d->f.hook = d->run ? d->run(d) : HOOK_OK;
 }
@@ -50,15 +58,8 @@ static inline void daemon_hook(struct daemon *d)
 /* One look. Returns whether it changed something. */
 static inline bool daemon_tick(struct daemon *d)
 {
-	char was[ROLLOUT_TOKEN], now[ROLLOUT_TOKEN];
-	bool changed;
+	bool changed = rollout_look(&d->r, &d->cfg, &d->f);
 
-	rollout_token(&d->r, was);
-	changed = rollout_look(&d->r, &d->cfg, &d->f);
-	rollout_token(&d->r, now);
-	if (strcmp(was, now) || d->f.hook != HOOK_NO_RESULT)
-		d->started = false; /* it ended */
-	d->f.hook = HOOK_NO_RESULT;
 	if (changed)
 		d->stored = d->r;
 	daemon_hook(d);

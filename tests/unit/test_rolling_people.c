@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rolling in place: what people may do in it, and steps that wait for them. */
+/* Rolling in place: what people may do in it, steps that wait for them, and all of it at random. */
+#include <stdlib.h>
+
 #include "t.h"
 
 #include "rolling_pool.h"
@@ -111,4 +113,74 @@ TEST(batches_wait_for_people_and_hooks)
 		CHECK_INT(daemon_runs_of(&d, "7-1-gate-0"), hook);
 		CHECK_INT(d.n_runs, hook ? 4 : 2);
 	}
+}
+
+/* ---- at random ---- */
+
+static bool one_in(unsigned n)
+{
+	return rand() % (int)n == 0;
+}
+
+static struct cfg_amount random_amount(void)
+{
+	return (struct cfg_amount){(uint16_t)(one_in(2) ? rand() % 4 : rand() % 101), one_in(2)};
+}
+
+static void random_pool(struct daemon *d, struct pool *p)
+{
+	begin(d, p, 1 + (unsigned)rand() % N_MAX, one_in(2) ? FAILURE_STOP : FAILURE_BACK);
+	p->trouble = one_in(2) ? NONE : (enum trouble)(rand() % (BACK_FAILS + 1));
+	p->at = (unsigned)rand() % p->n;
+	d->r.steps[0].each.until = (enum until)(rand() % 4);
+	d->cfg.hooks.argv[HOOK_GATE] = one_in(2) ? argv_true : NULL;
+	d->cfg.batch = (struct cfg_batch){random_amount(), random_amount(), random_amount(),
+					  random_amount()};
+	d->stored = d->r;
+}
+
+static void random_person(struct daemon *d)
+{
+	enum rollout_verb verb = (enum rollout_verb)(rand() % ROLLOUT_VERBS);
+	char error[ROLLOUT_WHY];
+
+	if (verb != DO_ABORT || one_in(8))
+		rollout_do(&d->r, verb, "ann", "", 0, error);
+	d->stored = d->r;
+	daemon_hook(d);
+}
+
+/* Beside what tick() looks at after each look: with people it ends, and no hook is run more often
+ * than there were crashes, and once. */
+TEST(walks_in_place_end)
+{
+	unsigned ended[ROLLOUT_STATES] = {0};
+
+	srand(12);
+	for (unsigned walk = 0; walk < 4000 && !t_fails; walk++) {
+		unsigned crashes = 0, looks = 0;
+		struct pool p;
+		struct daemon d;
+
+		random_pool(&d, &p);
+		for (; looks < 2000 && !rollout_is_over(&d.r); looks++) {
+			ROW("walk %u, look %u, trouble %u at %u of %u", walk, looks, p.trouble,
+			    p.at, p.n);
+			d.trail[0] = '\0';
+			if (one_in(15))
+				random_person(&d);
+			if (one_in(40)) {
+				daemon_crash(&d);
+				crashes++;
+			}
+			tick(&d);
+		}
+		CHECK(rollout_is_over(&d.r));
+		ended[d.r.state]++;
+		for (unsigned k = 0; k < d.n_runs; k++)
+			CHECK(daemon_runs_of(&d, d.log[k]) <= 1 + crashes);
+	}
+	ROW("of each end there were some");
+	CHECK(ended[ROLLOUT_STABLE] > 100 && ended[ROLLOUT_ABORTED] > 100);
+	CHECK(ended[ROLLOUT_ROLLED_BACK] > 100 && ended[ROLLOUT_FAILED_SAFE] > 100);
 }

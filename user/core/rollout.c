@@ -297,8 +297,7 @@ static bool look_promoted(struct rollout *r, const struct rollout_facts *f)
 
 /* ---- all ---- */
 
-/* A hook that ran when it was paused may end; what it says counts only if it is good, else it is run
- * again. */
+/* A hook that ran when it was paused may end; a failure counts when it goes on. */
 static bool look_paused(struct rollout *r, const struct rollout_facts *f)
 {
 	return (rollout_has_share(r) && !r->rolling.in_place && look_danger(r, f)) ||

@@ -132,7 +132,7 @@ struct rollout_facts {
 	struct judge_verdict verdict; /* of the present step, as long as it holds */
 	const char *verdict_text;
 	bool lease_out, breaker; /* the data path has taken the share away by itself */
-	enum hook_result hook;   /* of the hook that is due */
+	enum hook_result hook;   /* of the hook that is due, as long as it is */
 	const char *hook_text;
 	bool empty; /* what should be empty is, or its drain's deadline is over */
 	const enum backend_sight *backends; /* rolling in place: n_backends of them */
