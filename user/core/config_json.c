@@ -184,6 +184,19 @@ json_t *config_to_json(const struct config *c)
 	return o;
 }
 
+json_t *json_sound(const char *text)
+{
+	json_t *value = json_string(text);
+	char *copy = value ? NULL : strdup(text);
+
+	for (char *c = copy; c && *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	value = copy ? json_string(copy) : value;
+	free(copy);
+	return value;
+}
+
 void json_say(json_t *list, const char *format, ...)
 {
 	va_list args;

@@ -22,6 +22,9 @@ json_t *json_words(char *const *argv);
  * before and after are service_to_json() or parts of it. Returns how many. */
 size_t json_differences(const char *place, const json_t *before, const json_t *after, json_t *list);
 
+/* What backends and people say may be cut in the middle of a character, or be no UTF-8 at all: such
+ * bytes become '?'. New reference. */
+json_t *json_sound(const char *text);
 /* Appends a formatted sentence. */
 void json_say(json_t *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

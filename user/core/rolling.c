@@ -5,7 +5,7 @@
 #include "rolling.h"
 #include "rollout_int.h"
 
-const char *const rolling_step_words[] = {"drain", "update", "check", "serve", "next"};
+const char *const rolling_step_words[] = {"drain", "update", "check", "serve", "next", NULL};
 
 bool rolling_holds_out(const struct rollout *r, unsigned k)
 {

@@ -19,7 +19,7 @@
 
 #include "rollout.h"
 
-extern const char *const rolling_step_words[]; /* by enum rolling_step: "drain" ... */
+extern const char *const rolling_step_words[]; /* by enum rolling_step: "drain" ..., then NULL */
 
 /* rollout_look for a rollout with rolling.in_place, from STAGING on. Its facts besides the common
  * ones: empty (every backend of the batch is, or its drain's deadline is over), fit (all of the batch

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config_json.h"
+#include "rollout_json.h"
 #include "saved.h"
 
-static json_t *shares_json(const struct world_service *s, const uint16_t *share)
+json_t *shares_to_saved(const struct world_service *s, const uint16_t *share)
 {
 	json_t *o = json_object();
 
@@ -37,16 +39,22 @@ static json_t *admin_json(const struct world_service *s)
 	return o;
 }
 
+static json_t *rollout_saved(const struct world_service *s, const struct rollout *r)
+{
+	return r ? rollout_to_saved(s, r) : json_null();
+}
+
 json_t *service_saved(const struct world_service *s)
 {
 	bool gone = s->stable_live == STABLE_GONE;
 
-	return json_pack("{s:s, s:o, s:s*, s:o*, s:o, s:I, s:I}", "live",
-			 s->cfg->pools[s->live].name, "shares", shares_json(s, s->share),
+	return json_pack("{s:s, s:o, s:s*, s:o*, s:o, s:I, s:I, s:o, s:o, s:o}", "live",
+			 s->cfg->pools[s->live].name, "shares", shares_to_saved(s, s->share),
 			 "stable_live", gone ? NULL : s->cfg->pools[s->stable_live].name,
-			 "stable_shares", gone ? NULL : shares_json(s, s->stable_share), "admin",
-			 admin_json(s), "revision", (json_int_t)s->revision, "released_ms",
-			 (json_int_t)s->released_ms);
+			 "stable_shares", gone ? NULL : shares_to_saved(s, s->stable_share),
+			 "admin", admin_json(s), "revision", (json_int_t)s->revision, "released_ms",
+			 (json_int_t)s->released_ms, "rollout", rollout_saved(s, s->rollout),
+			 "queued", rollout_saved(s, s->queued), "lock", lock_to_saved(&s->lock));
 }
 
 /* live and shares of exactly 100 % among pools that exist, or nothing. */
@@ -124,6 +132,46 @@ bool service_load(struct world_service *s, const json_t *saved)
 	return all;
 }
 
+static bool load_rollout(const struct world_service *s, const json_t *saved, struct rollout **out,
+			 char *why)
+{
+	struct rollout r;
+
+	free(*out);
+	*out = NULL;
+	if (!json_is_object(saved))
+		return true;
+	if (!rollout_from_saved(s, saved, &r, why))
+		return false;
+	snprintf(why, ROLLOUT_WHY, "out of memory");
+	return !rollout_copy(out, &r);
+}
+
+bool service_load_rollouts(struct world_service *s, const json_t *saved, char *why)
+{
+	char unheard[ROLLOUT_WHY];
+	bool first = load_rollout(s, json_object_get(saved, "rollout"), &s->rollout, why);
+	bool second = load_rollout(s, json_object_get(saved, "queued"), &s->queued,
+				   first ? why : unheard);
+
+	lock_from_saved(&s->lock, json_object_get(saved, "lock"));
+	return first && second;
+}
+
+/* For people to keep: no candidate gets its share back without its rollout. */
+static json_t *without_rollouts(const struct world_service *s)
+{
+	const struct rollout *r = service_rollout(s);
+	json_t *o = service_saved(s);
+
+	if (r && rollout_state_phase(r->state) != PHASE_LATE)
+		json_object_set_new(o, "shares", shares_to_saved(s, r->base));
+	json_object_del(o, "rollout");
+	json_object_del(o, "queued");
+	json_object_del(o, "lock");
+	return o;
+}
+
 json_t *world_saved(const struct world *w)
 {
 	json_t *o = config_to_json(w->config), *saved = json_object();
@@ -133,7 +181,7 @@ json_t *world_saved(const struct world *w)
 		json_t *service = json_object_get(json_object_get(o, "services"), s->cfg->name);
 
 		json_object_set_new(service, "live", json_string(s->cfg->pools[s->live].name));
-		json_object_set_new(saved, s->cfg->name, service_saved(s));
+		json_object_set_new(saved, s->cfg->name, without_rollouts(s));
 	}
 	json_object_set_new(o, "saved", saved);
 	return o;

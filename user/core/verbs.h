@@ -22,9 +22,6 @@ size_t verb_body_max(const struct verb *);
 enum outcome verb_try(const struct verb *, struct world *, const json_t *body, uint64_t now_ms,
 		      struct txn *t, struct answer *);
 
-/* What a release must have lasted before a later one may be undone to it. */
-enum { BAKE_MS = 10 * 60 * 1000 };
-
 /* In verbs_move.c and verbs_care.c; the shape of all verbs. */
 typedef enum outcome verb_fn(struct txn *);
 verb_fn verb_flip, verb_undo, verb_share, verb_admin, verb_backend, verb_apply, verb_restore;

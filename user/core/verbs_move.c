@@ -24,8 +24,7 @@ static unsigned new_live(const struct world_service *s, const uint16_t *share)
 
 void service_release(struct world_service *s, const uint16_t *share, uint64_t now_ms)
 {
-	if (!s->released_ms || now_ms - s->released_ms >= BAKE_MS)
-		service_make_stable(s);
+	service_settle(s, now_ms);
 	s->live = new_live(s, share);
 	memcpy(s->share, share, sizeof(s->share));
 	s->released_ms = now_ms;

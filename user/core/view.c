@@ -193,6 +193,16 @@ static json_t *view_hold(const struct world_hold *hold, const struct numbers *n)
 			 "held", n->held ? number(n->held(n->context, hold->number)) : json_null());
 }
 
+/* One that waits for nothing any more is about to begin. */
+static json_t *view_rollout(const struct world_service *s, const struct numbers *n)
+{
+	struct rollout_extras extras = {0};
+
+	if (s->rollout && n->rollout)
+		extras = n->rollout(n->context, s);
+	return rollout_view(s, s->rollout ? s->rollout : s->queued, &extras);
+}
+
 json_t *view_service(const struct world *w, const struct world_service *s, const struct numbers *n)
 {
 	json_t *o = json_object(), *pools = json_array(), *drains = json_array();
@@ -214,11 +224,11 @@ json_t *view_service(const struct world *w, const struct world_service *s, const
 	set(o, "listen", view_listeners(s->cfg->listen, s->cfg->n_listen));
 	set(o, "preview", view_listeners(s->cfg->preview, s->cfg->n_preview));
 	set(o, "panic", json_boolean(pool_panics(s, &s->pools[s->live])));
-	set(o, "locked", json_null());
+	set(o, "locked", lock_view(&s->lock));
 	set(o, "hold", view_hold(&s->hold, n));
 	set(o, "pools", pools);
 	set(o, "drains", drains);
-	set(o, "rollout", json_null());
+	set(o, "rollout", view_rollout(s, n));
 	return o;
 }
 

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "rollout_json.h"
 #include "world.h"
 #include "zdd/layout.h"
 
@@ -36,7 +37,9 @@ struct numbers {
 	/* By drain_key(); NULL: nothing is known of drains. */
 	struct drain_start (*drain)(void *context, const char *key);
 	uint64_t (*held)(void *context, uint16_t hold); /* SYNs that wait; NULL: nobody knows */
-	uint64_t now_ms;                                /* wall clock */
+	/* Of the rollout that view_service shows; NULL: nothing is known. */
+	struct rollout_extras (*rollout)(void *context, const struct world_service *);
+	uint64_t now_ms; /* wall clock */
 };
 
 /* All return new references. */

@@ -39,11 +39,6 @@ struct world_backend *world_find_backend(const struct world_pool *p, const char 
 	return NULL;
 }
 
-struct rollout *service_rollout(const struct world_service *s)
-{
-	return s->rollout && !rollout_is_over(s->rollout) ? s->rollout : NULL;
-}
-
 unsigned pool_index(const struct world_service *s, const struct world_pool *p)
 {
 	return (unsigned)(p - s->pools);
@@ -138,17 +133,6 @@ static bool same_pools(const struct world_service *s, const struct world_service
 	return true;
 }
 
-static int copy_rollout(struct rollout **to, const struct rollout *from)
-{
-	if (!from)
-		return 0;
-	*to = malloc(sizeof(**to));
-	if (!*to)
-		return -ENOMEM;
-	**to = *from;
-	return 0;
-}
-
 /* The ground a rollout stands on stays while it runs. One that is over is forgotten when its pools
  * are not the same. */
 static int carry_rollouts(struct world_service *s, const struct world_service *old, char **error)
@@ -161,7 +145,7 @@ static int carry_rollouts(struct world_service *s, const struct world_service *o
 			       s->cfg->name);
 	if (!same)
 		return 0;
-	return copy_rollout(&s->rollout, old->rollout) ?: copy_rollout(&s->queued, old->queued);
+	return rollout_copy(&s->rollout, old->rollout) ?: rollout_copy(&s->queued, old->queued);
 }
 
 /* Who has traffic must stay: a file moves none. */

@@ -100,13 +100,29 @@ bool backend_is_ejected(const struct world_backend *);
 bool pool_spares(const struct world_service *, const struct world_pool *,
 		 const struct world_backend *);
 
-/* The rollout that runs, or NULL. */
-struct rollout *service_rollout(const struct world_service *);
-
 unsigned pool_index(const struct world_service *, const struct world_pool *);
 /* Shares and live as they are now become what `undo` returns to. */
 void service_make_stable(struct world_service *);
 bool service_is_stable(const struct world_service *);
+
+/* ---- world_rollout.c ---- */
+
+/* What a release must have lasted before a later one may be undone to it. */
+enum { BAKE_MS = 10 * 60 * 1000 };
+/* Another release begins: the present one becomes what `undo` returns to if it lasted. */
+void service_settle(struct world_service *, uint64_t now_ms);
+/* The rollout that runs, or NULL. */
+struct rollout *service_rollout(const struct world_service *);
+/* A copy of from (may be NULL) in *to: 0 or -ENOMEM. */
+int rollout_copy(struct rollout **to, const struct rollout *from);
+/* Shares and live become what the state of its rollout wants. Not for one that was over long ago:
+ * the service may have moved since. */
+void service_follow(struct world_service *);
+/* The rollout will begin on the shares as they are. */
+void service_ground(const struct world_service *, struct rollout *);
+/* The queued one becomes the rollout when none runs; it is over (failed_safe) at once when its
+ * candidate is live by now. Returns whether it did. */
+bool service_dequeue(struct world_service *, uint64_t now_ms);
 
 extern const char *const admin_state_words[];  /* by enum admin_state */
 extern const char *const health_state_words[]; /* by enum health_state */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "config_json.h"
 #include "journal.h"
 #include "log.h"
 #include "view.h"
@@ -95,17 +96,6 @@ static json_t *text(const char *t)
 	return t && *t ? json_string(t) : json_null();
 }
 
-/* What backends and people say may be cut in the middle of a character, or be no UTF-8 at all. */
-static json_t *sound_text(char *sentence)
-{
-	json_t *row = json_string(sentence);
-
-	for (char *c = sentence; !row && *c; c++)
-		if (*c & 0x80)
-			*c = '?';
-	return row ? row : json_string(sentence);
-}
-
 static void keep(json_t *list, json_t *row, size_t max)
 {
 	json_array_append(list, row);
@@ -144,7 +134,7 @@ void journal_event(struct journal *j, const struct event *e, const char *format,
 	row = json_pack("{s:I, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
 			(json_int_t)++j->last_event, "time", view_time(wall_ms()), "kind", e->kind,
 			"service", text(e->service), "pool", text(e->pool), "backend",
-			text(e->backend), "who", text(e->who), "text", sound_text(sentence),
+			text(e->backend), "who", text(e->who), "text", json_sound(sentence),
 			"generation",
 			e->generation ? json_integer((json_int_t)e->generation) : json_null());
 	if (!row)
@@ -203,7 +193,7 @@ void journal_end(struct journal *j, int64_t number, const char *result, uint64_t
 {
 	json_t *row = find_release(j, number);
 
-	if (!row)
+	if (!row || !json_is_null(json_object_get(row, "ended")))
 		return;
 	json_object_set_new(row, "ended", view_time(wall_ms()));
 	json_object_set_new(row, "result", json_string(result));

@@ -30,6 +30,7 @@ struct release {
 };
 /* Returns the release's number. */
 int64_t journal_begin(struct journal *, const struct release *);
+/* The first end counts. A release that began a rollout ends with it, by the word of its state. */
 void journal_end(struct journal *, int64_t number, const char *result, uint64_t generation);
 /* Calls each for every release that was begun and never ended, with its JSON. */
 void journal_each_open(struct journal *,

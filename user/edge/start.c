@@ -11,6 +11,16 @@
 
 enum { SERVICES_MAX = CFG_SERVICES_MAX, META_MAX = 100 };
 
+static void load_rollouts(struct daemon *d, struct world_service *s, const json_t *row)
+{
+	struct event e = {.kind = "start", .service = s->cfg->name};
+	char why[ROLLOUT_WHY];
+
+	if (!service_load_rollouts(s, row, why))
+		journal_event(d->journal, &e, "the rollout of before is not taken up again: %s",
+			      why);
+}
+
 static void load_services(struct daemon *d, const json_t *rows)
 {
 	json_t *row;
@@ -25,6 +35,8 @@ static void load_services(struct daemon *d, const json_t *rows)
 				d->journal, &e,
 				"the state of before does not fit the configuration: the file "
 				"lost a pool or backend that it names");
+		if (s)
+			load_rollouts(d, s, row);
 	}
 }
 
@@ -118,6 +130,21 @@ static bool is_reached(const struct daemon *d, const struct world_service *s, co
 	return to && change_reached(s, from ? from : "", to, applied_lost(d));
 }
 
+static const struct rollout *rollout_of(const struct world_service *s, int64_t number)
+{
+	if (s && s->rollout && s->rollout->number == (uint64_t)number)
+		return s->rollout;
+	return s && s->queued && s->queued->number == (uint64_t)number ? s->queued : NULL;
+}
+
+/* Of a rollout: it ends with it. */
+static bool close_rollout(struct daemon *d, int64_t number, const struct rollout *r)
+{
+	if (r && rollout_is_over(r))
+		journal_end(d->journal, number, rollout_state_word(r->state), d->world->generation);
+	return r != NULL;
+}
+
 static void close_one(void *context, int64_t number, const json_t *release)
 {
 	struct daemon *d = context;
@@ -129,6 +156,8 @@ static void close_one(void *context, int64_t number, const json_t *release)
 	bool reached = is_reached(d, s, release);
 	char text[256] = "nothing of it";
 
+	if (close_rollout(d, number, rollout_of(s, number)))
+		return;
 	if (s)
 		shares_text(s, s->share, text, sizeof(text));
 	journal_end(d->journal, number, reached ? "reached" : "interrupted", d->world->generation);
