@@ -14,6 +14,8 @@ static const struct {
 	 "{\"service\":\"shop\",\"pool\":\"green\",\"backend\":\"[fd00::2]:8080\",\"state\":\"maint\"}"},
 };
 
+static const struct txn_ask ask = {.who = "anna", .now_ms = 1};
+
 static void check(const struct world *w, const json_t *records, bool reached)
 {
 	json_t *record;
@@ -39,7 +41,7 @@ TEST(before_and_after)
 		struct txn t;
 
 		ROW("%s %s", rows[i].verb, rows[i].body);
-		CHECK_INT(verb_try(verb_find(rows[i].verb), w, body, 1, &t, &a), OUT_REACHED);
+		CHECK_INT(verb_try(verb_find(rows[i].verb), w, body, &ask, &t, &a), OUT_REACHED);
 		records = json_incref(t.records);
 		check(w, records, true);
 		txn_rollback(&t);

@@ -37,6 +37,8 @@ static const struct {
 	 "1 change, none made (dry run)", ""},
 };
 
+static const struct txn_ask ask = {.who = "anna", .now_ms = 1};
+
 TEST(words)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -47,7 +49,8 @@ TEST(words)
 		const char *moved;
 
 		ROW("%s %s", rows[i].verb, rows[i].body);
-		if (!CHECK_INT(verb_try(verb_find(rows[i].verb), w, body, 1, &t, &a), OUT_REACHED))
+		if (!CHECK_INT(verb_try(verb_find(rows[i].verb), w, body, &ask, &t, &a),
+			       OUT_REACHED))
 			printf("# %s\n", a.text);
 		else
 			txn_rollback(&t);
@@ -84,7 +87,7 @@ TEST(refusals)
 		struct txn t;
 
 		ROW("%s", refused[i].body);
-		CHECK_INT(verb_try(verb_find(refused[i].verb), w, body, 1, &t, &a),
+		CHECK_INT(verb_try(verb_find(refused[i].verb), w, body, &ask, &t, &a),
 			  refused[i].outcome);
 		CHECK(strstr(a.text, refused[i].word) && !strchr(a.text, '\n'));
 		CHECK_INT(json_array_size(a.moved), 0);

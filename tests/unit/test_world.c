@@ -52,15 +52,16 @@ static struct answer last;
 static int run(struct world **w, const char *verb, const char *body, uint64_t now_ms)
 {
 	json_t *json = json_loads(body, JSON_DECODE_ANY, NULL);
+	struct txn_ask ask = {.who = "anna", .now_ms = now_ms};
 	struct txn t;
-	enum outcome o = verb_try(verb_find(verb), *w, json, now_ms, &t, &last);
+	enum outcome o = verb_try(verb_find(verb), *w, json, &ask, &t, &last);
 
+	if (!o)
+		txn_commit(&t);
 	if (!o && t.next) {
 		world_free(*w);
 		*w = t.next;
 	}
-	if (!o)
-		txn_commit(&t);
 	json_decref(json);
 	return (int)o;
 }

@@ -117,10 +117,13 @@ const char *txn_text(const struct txn *t, const char *key)
 	return json_string_value(json_object_get(t->body, key));
 }
 
-void txn_record(struct txn *t, const char *service, const char *from, const char *to)
+json_t *txn_record(struct txn *t, const char *service, const char *from, const char *to)
 {
-	json_array_append_new(t->records, json_pack("{s:s, s:s, s:s}", "service", service, "from",
-						    from, "to", to));
+	json_t *record = json_pack("{s:s, s:o, s:o}", "service", service, "from", json_sound(from),
+				   "to", json_sound(to));
+
+	json_array_append_new(t->records, record);
+	return record;
 }
 
 void shares_text(const struct world_service *s, const uint16_t *share, char *out, size_t size)
@@ -152,35 +155,57 @@ enum outcome check_revision(struct txn *t, const struct world_service *s)
 		    s->cfg->name, s->revision, (long long)json_integer_value(want));
 }
 
-static struct rollout *copy_of(const struct rollout *r)
+static enum outcome check_lock(struct txn *t, const struct world_service *s)
 {
-	struct rollout *copy = r ? malloc(sizeof(*copy)) : NULL;
+	const struct world_lock *lock = &s->lock;
 
-	if (copy)
-		*copy = *r;
-	return copy;
+	if (!lock->who[0] || t->over_lock || !strcmp(lock->who, t->ask->who))
+		return OUT_REACHED;
+	return tell(t->answer, OUT_REFUSED, "%s is locked by %s%s%s; `unlock --force` breaks it",
+		    s->cfg->name, lock->who, lock->why[0] ? ": " : "", lock->why);
+}
+
+enum outcome may_change(struct txn *t, const struct world_service *s)
+{
+	enum outcome o = check_lock(t, s);
+
+	return o ? o : check_revision(t, s);
+}
+
+static void free_copy(struct world_service *copy)
+{
+	for (size_t i = 0; copy->pools && i < copy->cfg->n_pools; i++)
+		free(copy->pools[i].backends);
+	free(copy->pools);
+	free(copy->rollout);
+	free(copy->queued);
+}
+
+static bool copy_pool(struct world_pool *to, const struct world_pool *from)
+{
+	size_t size = (from->cfg->n_backends + 1) * sizeof(*to->backends);
+
+	*to = *from;
+	to->backends = malloc(size);
+	if (to->backends)
+		memcpy(to->backends, from->backends, size);
+	return to->backends;
 }
 
 static bool copy_service(struct world_service *to, const struct world_service *from)
 {
-	size_t n = from->cfg->n_pools;
-	struct world_pool *pools = calloc(n, sizeof(*pools));
+	bool whole;
 
-	if (!pools)
-		return false;
 	*to = *from;
-	to->pools = pools;
-	to->rollout = copy_of(from->rollout);
-	to->queued = copy_of(from->queued);
-	for (size_t i = 0; i < n; i++) {
-		size_t size = (from->pools[i].cfg->n_backends + 1) * sizeof(*pools[i].backends);
-
-		pools[i] = from->pools[i];
-		pools[i].backends = malloc(size);
-		if (pools[i].backends)
-			memcpy(pools[i].backends, from->pools[i].backends, size);
-	}
-	return true;
+	to->rollout = to->queued = NULL;
+	to->pools = calloc(from->cfg->n_pools, sizeof(*to->pools));
+	whole = to->pools && !rollout_copy(&to->rollout, from->rollout) &&
+		!rollout_copy(&to->queued, from->queued);
+	for (size_t i = 0; whole && i < from->cfg->n_pools; i++)
+		whole = copy_pool(&to->pools[i], &from->pools[i]);
+	if (!whole)
+		free_copy(to);
+	return whole;
 }
 
 enum outcome touch(struct txn *t, struct world_service *s)
@@ -191,7 +216,7 @@ enum outcome touch(struct txn *t, struct world_service *s)
 	for (size_t i = 0; i < t->n_saved; i++)
 		if (t->saved[i].at == s)
 			return OUT_REACHED;
-	o = check_revision(t, s);
+	o = may_change(t, s);
 	if (o)
 		return o;
 	more = realloc(t->saved, (t->n_saved + 1) * sizeof(*more));
@@ -214,8 +239,7 @@ static void put_back(struct saved_service *saved)
 		struct world_backend *backends = pools[i].backends;
 		const struct world_backend *was = saved->copy.pools[i].backends;
 
-		if (was)
-			memcpy(backends, was, pools[i].cfg->n_backends * sizeof(*backends));
+		memcpy(backends, was, pools[i].cfg->n_backends * sizeof(*backends));
 		pools[i].object = saved->copy.pools[i].object;
 	}
 	free(saved->at->rollout);
@@ -228,16 +252,9 @@ static void put_back(struct saved_service *saved)
 static void release(struct txn *t, bool undo)
 {
 	for (size_t i = 0; i < t->n_saved; i++) {
-		struct world_pool *copies = t->saved[i].copy.pools;
-		size_t n_pools = t->saved[i].copy.cfg->n_pools;
-
 		if (undo)
 			put_back(&t->saved[i]);
-		for (size_t k = 0; k < n_pools; k++)
-			free(copies[k].backends);
-		free(copies);
-		free(t->saved[i].copy.rollout);
-		free(t->saved[i].copy.queued);
+		free_copy(&t->saved[i].copy);
 	}
 	free(t->saved);
 	json_decref(t->records);

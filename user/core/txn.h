@@ -18,6 +18,10 @@
 	E(REFUSED, 4, "refused", 409)                                                              \
 	E(NOT_PERMITTED, 6, "not_permitted", 403)                                                  \
 	E(FAILED_SAFE, 10, "failed_safe", 409)                                                     \
+	E(ROLLED_BACK, 11, "rolled_back", 409)                                                     \
+	E(ABORTED, 12, "aborted", 409)                                                             \
+	E(WAITING, 13, "waiting", 200)                                                             \
+	E(INCONCLUSIVE, 14, "inconclusive", 409)                                                   \
 	E(TIMEOUT, 15, "timeout", 504)                                                             \
 	E(CUT, 16, "cut", 200)                                                                     \
 	E(CHANGES, 20, "changes", 200)
@@ -33,10 +37,11 @@ unsigned outcome_status(enum outcome);
 
 struct answer {
 	enum outcome outcome;
-	char text[512];  /* one sentence */
-	json_t *changes; /* sentences; owned */
-	json_t *moved;   /* [{"service","text"}]: what new flows get now, where asked for; owned */
-	bool hopeless;   /* FAILED_SAFE that no waiting will cure */
+	char text[512];   /* one sentence */
+	json_t *changes;  /* sentences; owned */
+	json_t *moved;    /* [{"service","text"}]: what new flows get now, where asked for; owned */
+	bool hopeless;    /* FAILED_SAFE that no waiting will cure */
+	uint64_t rollout; /* number of the one it is about; 0: of none, or not begun yet */
 };
 
 /* Releases what it owns and zeroes it. */
@@ -49,14 +54,32 @@ struct saved_service {
 	struct world_service *at, copy; /* copy owns its pools */
 };
 
+/* New connections of a service as they come now. */
+struct txn_rate {
+	double per_s;
+	double bad; /* 0..1: the part of them that fails; 0: none did, or nobody knows */
+};
+
+/* Who asks, and what the edge lends for an answer; without a function nothing is known. */
+struct txn_ask {
+	const char *who;
+	uint64_t now_ms; /* wall clock */
+	void *context;
+	bool (*rate)(void *context, const struct world_service *, struct txn_rate *);
+	/* This host has room for one more version of the service; else why it has not. */
+	bool (*room)(void *context, const struct world_service *, char *why, size_t size);
+};
+
 struct txn {
 	struct world *world;
 	struct world *next; /* owned; replaces world when kept */
 	const json_t *body;
+	const struct txn_ask *ask;
 	uint64_t now_ms; /* wall clock */
+	bool over_lock;  /* the lock is broken by force */
 	struct saved_service *saved;
 	size_t n_saved;
-	json_t *records; /* [{"service","from","to"}]: what history will say; owned */
+	json_t *records; /* what history will say: txn_record(); owned */
 	struct answer *answer;
 };
 
@@ -70,10 +93,14 @@ enum outcome tell(struct answer *, enum outcome, const char *format, ...)
 enum outcome find_service(struct txn *, const char *name, struct world_service **);
 enum outcome find_pool(struct txn *, struct world_service *, const char *name,
 		       struct world_pool **);
-/* Remembers the service, checks if_revision and counts a new revision. Before the first change. */
+/* Remembers the service, asks may_change and counts a new revision. Before the first change. */
 enum outcome touch(struct txn *, struct world_service *);
 enum outcome check_revision(struct txn *, const struct world_service *);
-void txn_record(struct txn *, const char *service, const char *from, const char *to);
+/* The service is not locked by someone else, and at the revision that was named. */
+enum outcome may_change(struct txn *, const struct world_service *);
+/* {"service","from","to"}, and where it is so "rollout": true (the release ends with the rollout that
+ * begins) and "ended": {"number","result"} (the release of one that this ends). Borrowed. */
+json_t *txn_record(struct txn *, const char *service, const char *from, const char *to);
 bool txn_flag(const struct txn *, const char *key);
 const char *txn_text(const struct txn *, const char *key); /* or NULL */
 

@@ -155,8 +155,8 @@ static enum outcome only_asked(struct txn *t)
 		    n == 1 ? "" : "s");
 }
 
-enum outcome verb_try(const struct verb *v, struct world *w, const json_t *body, uint64_t now_ms,
-		      struct txn *t, struct answer *a)
+enum outcome verb_try(const struct verb *v, struct world *w, const json_t *body,
+		      const struct txn_ask *ask, struct txn *t, struct answer *a)
 {
 	enum outcome o;
 
@@ -167,7 +167,13 @@ enum outcome verb_try(const struct verb *v, struct world *w, const json_t *body,
 	if (o)
 		return o;
 	*t = (struct txn){
-		.world = w, .body = body, .now_ms = now_ms, .answer = a, .records = json_array()};
+		.world = w,
+		.body = body,
+		.ask = ask,
+		.now_ms = ask->now_ms,
+		.answer = a,
+		.records = json_array(),
+	};
 	o = v->run(t);
 	if (o) {
 		txn_rollback(t);

@@ -19,8 +19,8 @@ size_t verb_body_max(const struct verb *);
  * Else world is untouched and *t holds nothing. OUT_FAILED_SAFE without answer->hopeless may
  * succeed later: ask again when health changed. answer is zeroed by the caller before the first
  * call, answer_clear() is for the end. */
-enum outcome verb_try(const struct verb *, struct world *, const json_t *body, uint64_t now_ms,
-		      struct txn *t, struct answer *);
+enum outcome verb_try(const struct verb *, struct world *, const json_t *body,
+		      const struct txn_ask *, struct txn *t, struct answer *);
 
 /* In verbs_move.c and verbs_care.c; the shape of all verbs. */
 typedef enum outcome verb_fn(struct txn *);

@@ -150,17 +150,34 @@ static enum outcome take_error(struct txn *t, int err, char *error, bool generat
 	return t->answer->outcome;
 }
 
+static enum outcome remove_service(struct txn *t, const struct world_service *s)
+{
+	const struct rollout *r = service_rollout(s);
+
+	if (r || s->queued)
+		return tell(
+			t->answer, OUT_REFUSED,
+			"services.%s: is gone, but a rollout of it runs; abort it first, or wait",
+			s->cfg->name);
+	json_say(t->answer->changes, "removes service %s", s->cfg->name);
+	txn_record(t, s->cfg->name, "configured", "removed");
+	return may_change(t, s);
+}
+
 /* Sentences for what differs, a new revision for each service that does. */
 static enum outcome compare_services(struct txn *t)
 {
 	const struct config *now = t->world->config, *next = t->next->config;
 	json_t *changes = t->answer->changes;
 
-	for (size_t i = 0; i < now->n_services; i++)
-		if (!world_find(t->next, now->services[i].name)) {
-			json_say(changes, "removes service %s", now->services[i].name);
-			txn_record(t, now->services[i].name, "configured", "removed");
-		}
+	for (size_t i = 0; i < now->n_services; i++) {
+		const struct world_service *s = &t->world->services[i];
+		enum outcome o =
+			world_find(t->next, s->cfg->name) ? OUT_REACHED : remove_service(t, s);
+
+		if (o)
+			return o;
+	}
 	for (size_t i = 0; i < next->n_services; i++) {
 		struct world_service *s = &t->next->services[i];
 		const struct world_service *was = world_find(t->world, s->cfg->name);
@@ -176,7 +193,7 @@ static enum outcome compare_services(struct txn *t)
 		else
 			n = json_differences(s->cfg->name, before, after, changes);
 		if (n) {
-			o = check_revision(t, was);
+			o = may_change(t, was);
 			s->revision++;
 		}
 		if (n || !was)

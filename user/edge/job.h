@@ -26,6 +26,7 @@ struct job {
 	bool configures; /* another configuration, or the same from another file */
 	struct answer answer;
 	int64_t *releases; /* one per record of the intent, 0-terminated */
+	int64_t begins;    /* the one among them that a rollout ends; 0: none */
 	json_t *moved;     /* proof.h */
 	json_t *revision;  /* of the one service, or null */
 	uint64_t generation;

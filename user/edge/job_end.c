@@ -25,9 +25,33 @@ void job_begin_releases(struct job *job, const json_t *records)
 			.why = body_text(job, "why"),
 		};
 
-		if (job->releases)
-			job->releases[i] = journal_begin(job->jobs->daemon->journal, &r);
+		if (!job->releases)
+			continue;
+		job->releases[i] = journal_begin(job->jobs->daemon->journal, &r);
+		if (json_is_true(json_object_get(record, "rollout")))
+			job->begins = job->releases[i];
 	}
+}
+
+/* The rollout that the record says began is known by its release from now on. */
+static void number_rollout(struct job *job, const json_t *record, const struct world_service *s)
+{
+	struct rollout *r = s->rollout && !s->rollout->number ? s->rollout : s->queued;
+
+	if (!json_is_true(json_object_get(record, "rollout")) || !r || r->number)
+		return;
+	r->number = (uint64_t)job->begins;
+	job->answer.rollout = r->number;
+}
+
+static void end_other(struct job *job, const json_t *record)
+{
+	const json_t *ended = json_object_get(record, "ended");
+
+	if (ended)
+		journal_end(job->jobs->daemon->journal,
+			    json_integer_value(json_object_get(ended, "number")),
+			    json_string_value(json_object_get(ended, "result")), job->generation);
 }
 
 void job_remember(struct job *job, const json_t *records)
@@ -45,6 +69,9 @@ void job_remember(struct job *job, const json_t *records)
 				  .generation = job->generation};
 		const char *why = body_text(job, "why");
 
+		end_other(job, record);
+		if (s)
+			number_rollout(job, record, s);
 		store_put(d->store, STORE_SERVICES, name, s ? service_saved(s) : NULL);
 		journal_event(d->journal, &e, "%s -> %s by %s%s%s",
 			      json_string_value(json_object_get(record, "from")),
@@ -58,8 +85,10 @@ void job_remember(struct job *job, const json_t *records)
 static void end_releases(struct job *job)
 {
 	for (int64_t *number = job->releases; number && *number; number++)
-		journal_end(job->jobs->daemon->journal, *number, outcome_word(job->answer.outcome),
-			    job->published ? job->generation : 0);
+		if (*number != job->begins || !job->answer.rollout)
+			journal_end(job->jobs->daemon->journal, *number,
+				    outcome_word(job->answer.outcome),
+				    job->published ? job->generation : 0);
 	free(job->releases);
 	job->releases = NULL;
 }
@@ -90,6 +119,9 @@ static json_t *answer_json(struct job *job)
 								     : d->world->generation)));
 	json_object_set_new(o, "revision",
 			    job->revision ? json_incref(job->revision) : json_null());
+	json_object_set_new(o, "rollout",
+			    job->answer.rollout ? json_integer((json_int_t)job->answer.rollout)
+						: json_null());
 	json_object_set_new(o, "took_ms",
 			    json_integer((json_int_t)((uv_hrtime() - job->started_ns) / 1000000)));
 	json_object_set_new(o, "changes",

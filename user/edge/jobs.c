@@ -260,9 +260,10 @@ static bool may_wait(const struct job *job)
 
 static void job_try(struct job *job)
 {
+	struct txn_ask ask = {.who = job->who, .now_ms = wall_ms()};
 	struct txn t;
-	enum outcome o = verb_try(job->verb, job->jobs->daemon->world, job->body, wall_ms(), &t,
-				  &job->answer);
+	enum outcome o =
+		verb_try(job->verb, job->jobs->daemon->world, job->body, &ask, &t, &job->answer);
 
 	if (!o)
 		go_on(job, &t);
