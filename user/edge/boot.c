@@ -14,6 +14,7 @@
 #include "jobs.h"
 #include "log.h"
 #include "notify.h"
+#include "privileges.h"
 #include "probe.h"
 #include "publish.h"
 #include "removal.h"
@@ -142,12 +143,20 @@ static void undo_start(struct daemon *d)
 	free(error);
 }
 
+static bool has_hook_user(const struct config *c)
+{
+	for (size_t i = 0; i < c->n_services; i++)
+		if (c->services[i].rollout.hooks.user)
+			return true;
+	return false;
+}
+
 static int start(struct daemon *d, struct config *config, const char *text, char **error)
 {
 	int fd = -1, err = start_socket(d, &fd, error);
 
 	if (!err)
-		err = privileges_drop();
+		err = privileges_drop(has_hook_user(config));
 	if (!err)
 		err = start_memory(d);
 	if (!err)

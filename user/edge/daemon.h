@@ -114,10 +114,6 @@ void holds_free(struct holds *);
 /* The world's holds changed and are published. Returns how many connections are let go now. */
 size_t holds_follow(struct holds *);
 
-/* Keeps the capabilities that publishing and attaching need, drops the others for good; programs
- * that are started later get none. 0 or negative errno. privileges.c */
-int privileges_drop(void);
-
 /* Everything from an accepted configuration and its file's text to the end of the process. Returns
  * what to exit with (DESIGN 6). boot.c */
 int daemon_run(const struct options *, struct config *, const char *text);
