@@ -424,6 +424,54 @@ TEST(judge_in_a_word)
 	}
 }
 
+/* ---- differences ---- */
+
+static const struct {
+	const char *before, *after, *say;
+} changed[] = {
+	{ROLLOUT("{hooks: {stop: [/bin/s, a, b]}}"), ROLLOUT("{hooks: {stop: [/bin/s, b, a]}}"),
+	 "web rollout hooks stop: [\"/bin/s\",\"a\",\"b\"] -> [\"/bin/s\",\"b\",\"a\"]"},
+	{HEALTH("{type: exec, command: [/bin/c, x]}"),
+	 HEALTH("{type: exec, command: [/bin/c, x, x]}"),
+	 "web health command: [\"/bin/c\",\"x\"] -> [\"/bin/c\",\"x\",\"x\"]"},
+	{ROLLOUT("{}"), ROLLOUT("{steps: [5%, 20%, 50%]}"),
+	 "web rollout steps: removes 25%; web rollout steps: adds 20%"},
+	{ROLLOUT("{guards: [reset > 1% over 5m]}"), ROLLOUT("{}"), "web rollout: removes guards"},
+	{WEB(""), ROLLOUT("{}"), "web: adds rollout"},
+	{WEB(""), HTTP, "web signals http: false -> true"},
+};
+
+static json_t *service_of(const char *text)
+{
+	struct config *c = parse(text);
+	json_t *o = c ? service_to_json(c->services) : NULL;
+
+	config_free(c);
+	return o;
+}
+
+TEST(differences)
+{
+	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++) {
+		json_t *before = service_of(changed[i].before),
+		       *after = service_of(changed[i].after);
+		json_t *said = json_array();
+		char text[256] = "";
+		size_t at = 0, k;
+		json_t *one;
+
+		ROW("%zu", i);
+		json_differences("web", before, after, said);
+		json_array_foreach(said, k, one)
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", k ? "; " : "",
+					       json_string_value(one));
+		CHECK_STR(text, changed[i].say);
+		json_decref(before);
+		json_decref(after);
+		json_decref(said);
+	}
+}
+
 /* ---- refused ---- */
 
 #define UP_TO_31                                                                                   \

@@ -279,6 +279,14 @@ static size_t list_differences(const char *place, const json_t *before, const js
 	return n;
 }
 
+/* A program and its arguments: one value, in which order counts. */
+static bool is_command(const json_t *list)
+{
+	const char *first = json_string_value(json_array_get(list, 0));
+
+	return first && *first == '/';
+}
+
 /* "pools" and "backends" are left out of the path, so that it reads SVC/POOL/ADDR. */
 static void path_below(const char *place, const char *key, const json_t *value, char *out,
 		       size_t size)
@@ -327,7 +335,7 @@ size_t json_differences(const char *place, const json_t *before, const json_t *a
 		return 0;
 	if (json_is_object(before) && json_is_object(after))
 		return map_differences(place, before, after, list);
-	if (json_is_array(before) && json_is_array(after))
+	if (json_is_array(before) && json_is_array(after) && !is_command(before))
 		return list_differences(place, before, after, list);
 	show(before, old, sizeof(old));
 	show(after, new, sizeof(new));
