@@ -35,6 +35,7 @@ static const struct {
 	{"{" CANARY "'state': 'staging'}", "canary green", "staging, TEXT"},
 	{"{" CANARY "'state': 'watching'}", "canary green", "step 2 of 4: 25 %, watching"},
 	{"{" CANARY "'state': 'inconclusive'}", "canary green", "step 2 of 4: 25 %, inconclusive"},
+	{"{" CANARY "'state': 'paused'}", "canary green", "step 2 of 4: 25 %, paused"},
 	{"{" CANARY "'state': 'rolled_back'}", "canary green", "rolled back, TEXT"},
 	{"{" CANARY "'state': 'promoted'}", "canary green", "promoted, TEXT"},
 	{"{" CANARY "'state': 'of_tomorrow'}", "canary green", "of tomorrow, TEXT"},
@@ -48,10 +49,13 @@ static const struct {
 	 "roll to green", "gate, TEXT"},
 	{"{" ROLL "'state': 'watching', 'batch': {'first': 2, 'n': 2, 'size': 2, 'of': 8, 'step': "
 	 "'update', 'back': false}}",
-	 "roll of blue", "backends 3 to 4 of 8: update"},
+	 "roll of blue", "backends 3 to 4 of 8: update, watching"},
 	{"{" ROLL "'state': 'shifting', 'batch': {'first': 0, 'n': 1, 'size': 2, 'of': 8, 'step': "
 	 "'drain', 'back': true}}",
-	 "roll of blue", "back again: backend 1 of 8: drain"},
+	 "roll of blue", "back again: backend 1 of 8: drain, shifting"},
+	{"{" ROLL "'state': 'paused', 'batch': {'first': 2, 'n': 0, 'size': 2, 'of': 8, 'step': "
+	 "'drain', 'back': false}}",
+	 "roll of blue", "between batches, paused"},
 	{"{" ROLL "'state': 'stable', 'batch': null}", "roll of blue", "stable, TEXT"},
 	{"{}", " ", ", "},
 };

@@ -34,25 +34,32 @@ void rollout_name(char *out, size_t size, const json_t *rollout)
 		snprintf(out, size, "%s %s", strategy, candidate);
 }
 
-/* "backends 3 to 4 of 8: update" */
-static void batch_text(char *out, size_t size, const json_t *batch)
+/* "backends 3 to 4 of 8: update, shifting"; none are out between batches. */
+static void batch_text(char *out, size_t size, const json_t *batch, const char *state)
 {
 	int64_t first = field_int(batch, "first", 0) + 1, n = field_int(batch, "n", 0);
 	char to[32] = "";
 
+	if (!n) {
+		snprintf(out, size, "between batches, %s", state);
+		return;
+	}
 	if (n > 1)
 		snprintf(to, sizeof(to), " to %lld", (long long)(first + n - 1));
-	snprintf(out, size, "%sbackend%s %lld%s of %lld: %s",
+	snprintf(out, size, "%sbackend%s %lld%s of %lld: %s, %s",
 		 json_is_true(json_object_get(batch, "back")) ? "back again: " : "",
 		 n > 1 ? "s" : "", (long long)first, to, (long long)field_int(batch, "of", 0),
-		 field_text(batch, "step"));
+		 field_text(batch, "step"), state);
 }
 
 static bool has_steps(const json_t *rollout)
 {
 	int state = state_of(rollout);
 
-	return state >= 0 && rollout_state_phase((enum rollout_state)state) == PHASE_STEP;
+	enum rollout_phase phase =
+		state < 0 ? PHASE_OVER : rollout_state_phase((enum rollout_state)state);
+
+	return phase == PHASE_STEP || phase == PHASE_PAUSED;
 }
 
 static double percent(const json_t *object, const char *field)
@@ -68,7 +75,7 @@ void rollout_progress(char *out, size_t size, const json_t *rollout)
 
 	rollout_state_text(state, sizeof(state), rollout);
 	if (json_is_object(batch) && has_steps(rollout))
-		batch_text(out, size, batch);
+		batch_text(out, size, batch, state);
 	else if (has_steps(rollout) && json_array_size(steps) > 1)
 		snprintf(out, size, "step %lld of %zu: %g %%, %s",
 			 (long long)field_int(rollout, "step", 0), json_array_size(steps),
