@@ -3,7 +3,7 @@
 #ifndef ZDD_CHOOSE_H
 #define ZDD_CHOOSE_H
 
-#include "mem.h"
+#include "lease.h"
 
 /* Values only, so that it can be handed to functions that are verified by themselves. */
 struct zdd_choice {
@@ -13,6 +13,7 @@ struct zdd_choice {
 	__u32 n;     /* slots of that table */
 	__u32 one;   /* the only backend when n is 1 */
 	__u32 trial; /* as in struct zdd_pool */
+	__u32 ruled; /* a cohort rule gave it */
 };
 
 ZDD_INLINE __u64 big64(__u64 memory)
@@ -111,6 +112,14 @@ ZDD_INLINE int choose_in(__u32 slot, const struct zdd_service *s, const struct z
 	return c->n ? 0 : -1;
 }
 
+/* The pool has no lease any more, or failed too often. */
+ZDD_INLINE int is_withdrawn(__u32 slot, const struct zdd_service *s, __u32 pool)
+{
+	const struct zdd_pool *entry = AT(pools, slot * geometry.pools + s->pool + pool);
+
+	return entry && turned_away(entry->id);
+}
+
 /* slot is the plan's. Returns 0 and fills c, or -1 when the pool has no backend of this family. */
 ZDD_INLINE int choose(__u32 slot, const struct zdd_service *s, const struct zdd_asker *a,
 		      struct zdd_choice *c)
@@ -118,8 +127,11 @@ ZDD_INLINE int choose(__u32 slot, const struct zdd_service *s, const struct zdd_
 	struct zdd_hashes h = hashes_of(s, a);
 	int pool = s->n_cohorts ? choose_cohort(s, &a->client) : -1;
 
+	c->ruled = pool >= 0;
 	if (pool < 0)
 		pool = choose_share(s, s->flags & ZDD_S_SPREAD ? h.tuple : h.client);
+	if (unlikely(s->flags & ZDD_S_LEASED) && pool != s->live && is_withdrawn(slot, s, pool))
+		pool = s->live;
 	return choose_in(slot, s, &h, pool, a->v6, c);
 }
 

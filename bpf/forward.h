@@ -115,8 +115,10 @@ ZDD_INLINE int is_over(const struct zdd_hit *hit, __u32 now)
 
 ZDD_INLINE void forward_udp(struct zdd_job *j, struct zdd_hit *hit)
 {
-	if (hit->flow && is_over(hit, j->now))
+	if (hit->flow && is_over(hit, j->now)) {
+		tell_unanswered(j, hit);
 		hit->flow = 0;
+	}
 	if (hit->flow && !must_move(hit))
 		return forward_flow(j, hit, ZDD_V_FORWARDED);
 	if (hit->flow) {

@@ -80,6 +80,16 @@ ZDD_RARE int first_fragment(struct zdd_job *j)
 	return 0;
 }
 
+/* What the lookup left to do. */
+ZDD_INLINE void settle(struct zdd_job *j)
+{
+	if (likely(!(j->refused | j->told)))
+		return;
+	if (j->refused)
+		retry_refused(j);
+	settle_told(j);
+}
+
 /* Decides about one parsed frame; j->out says what to do. The verdict is counted by the hook, when
  * it is carried out. */
 ZDD_INLINE void lookup(void *ctx, enum zdd_parsed parsed, struct zdd_job *j)
@@ -88,8 +98,7 @@ ZDD_INLINE void lookup(void *ctx, enum zdd_parsed parsed, struct zdd_job *j)
 		end_pass(&j->out, decide_unparsed(parsed));
 	else if (lookup_begins(j))
 		look(ctx, j);
-	if (unlikely(j->refused))
-		retry_refused(j);
+	settle(j);
 	if (unlikely(j->p.first_fragment))
 		first_fragment(j);
 }

@@ -8,6 +8,7 @@
 #include "choose.h"
 #include "decide.h"
 #include "flood.h"
+#include "signal.h"
 #include "memo.h"
 #include "syn.h"
 
@@ -44,10 +45,13 @@ ZDD_INLINE void learn_way(struct zdd_flow *f, const struct zdd_packet *p)
 
 /* ---- a flow's packet ---- */
 
-ZDD_INLINE void advance(__u32 *known, __u32 next)
+/* Returns 0 when there is nothing new. */
+ZDD_INLINE int advance(__u32 *known, __u32 next)
 {
-	if ((__s32)(next - *known) > 0)
-		*known = next;
+	if ((__s32)(next - *known) <= 0)
+		return 0;
+	*known = next;
+	return 1;
 }
 
 /* Only the client is heard. What it acknowledges is what the backend sends next; its FIN is taken
@@ -89,6 +93,8 @@ ZDD_INLINE void forward_flow(struct zdd_job *j, const struct zdd_hit *hit, enum 
 		advance(&f->client_seq, seq_after(&j->p));
 		if (b && zdd_one_way(b->forward))
 			bits = one_way_events(&j->p, hit, bits);
+		else if (unlikely(tells_more(&j->p, hit, bits)))
+			bits = tell_asked(j, hit, bits);
 	}
 	if (flow_touch(hit, bits, j->now) && f->other)
 		alias_touch(j, hit->owner.backend, f->source, f->other, bits);
@@ -333,6 +339,10 @@ ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key 
 	if (j->p.proto == PROTO_TCP && fresh)
 		pressure_more();
 	count_new(j, c->id, backend);
+	j->new_pool = c->id;
+	j->told |= c->ruled ? 0 : TELL_NEW;
+	if (j->p.proto == PROTO_TCP)
+		tell_sent(j, room.place);
 	return ZDD_V_NEW;
 }
 

@@ -43,11 +43,18 @@ enum zdd_parsed {
 	PARSED_L4,       /* all fields below are set */
 };
 
+/* Seen on its way out of this host: rewrite, but do not redirect. */
+enum zdd_egress {
+	EGRESS_NOT,
+	EGRESS_OWN,       /* of a local socket */
+	EGRESS_FORWARDED, /* came in by some interface */
+};
+
 struct zdd_packet {
 	/* Set by the hook. */
 	__u32 frame;   /* bytes of the frame, which may go on behind `end` */
 	__u32 ifindex; /* it came in here, or goes out */
-	__u16 egress;  /* seen on its way out of this host: rewrite, but do not redirect */
+	__u16 egress;  /* enum zdd_egress */
 	/* Set by parsing. */
 	__u8 mac[6]; /* the sender's */
 	struct zdd_addr src, dst;

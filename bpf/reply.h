@@ -20,6 +20,22 @@ ZDD_INLINE void end_client(struct zdd_job *j, enum zdd_verdict verdict, __u16 li
 	o->port = l->port;
 }
 
+ZDD_INLINE void tell_answered(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	COUNT_SIGNAL(hit->owner.backend, answered);
+	tell(j, hit, TELL_CONNECTED);
+	tell_syn(j, hit->place, ZDD_META_EPOCH(hit->meta),
+		 ZDD_TOLD(REFUSED, 0) | ZDD_TOLD(SYN_TIMEOUT, 0));
+}
+
+ZDD_INLINE __u16 tell_served(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	COUNT_SIGNAL(hit->owner.backend, served);
+	if (ZDD_META_STATE(hit->meta) & ZDD_F_ASKED)
+		tell(j, hit, ZDD_TOLD(EMPTY, 0) | TELL_ANSWERED);
+	return ZDD_F_SERVED;
+}
+
 /* What a connection on which its backend has sent no data yet tells about it; a refusal is tried
  * elsewhere after the lookup. Returns state bits. */
 ZDD_INLINE __u16 tell_young(struct zdd_job *j, const struct zdd_hit *hit, __u16 bits)
@@ -28,7 +44,7 @@ ZDD_INLINE __u16 tell_young(struct zdd_job *j, const struct zdd_hit *hit, __u16 
 
 	if (bits & ZDD_F_SYNACK) {
 		if (!(state & ZDD_F_SYNACK))
-			COUNT_SIGNAL(backend, answered);
+			tell_answered(j, hit);
 	} else if (refuses_syn(&j->p, state, hit->flow->isn, hit->flow->client_seq)) {
 		COUNT_SIGNAL(backend, refused);
 		refused_at(j, hit);
@@ -37,10 +53,24 @@ ZDD_INLINE __u16 tell_young(struct zdd_job *j, const struct zdd_hit *hit, __u16 
 		if (resets_early(state))
 			COUNT_SIGNAL(backend, reset_early);
 	} else if (j->p.payload) {
-		COUNT_SIGNAL(backend, served);
-		return ZDD_F_SERVED;
+		return tell_served(j, hit);
 	}
 	return 0;
+}
+
+ZDD_INLINE void tell_end(struct zdd_job *j, const struct zdd_hit *hit, __u16 bits)
+{
+	__u32 told = told_by_end(&j->p, ZDD_META_STATE(hit->meta), bits);
+
+	if (told)
+		tell(j, hit, told);
+}
+
+/* Nothing new. What XDP left to the host comes by once more on its way out. */
+ZDD_INLINE void tell_again(struct zdd_job *j, const struct zdd_hit *hit)
+{
+	if (unlikely(j->p.payload) && j->p.egress != EGRESS_FORWARDED)
+		tell(j, hit, TELL_AGAIN);
 }
 
 ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
@@ -57,11 +87,16 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 		bits = tcp_events(&j->p, 0, f->server_seq);
 		if (unlikely(!(state & ZDD_F_SERVED)))
 			bits |= tell_young(j, hit, bits);
+		if (unlikely(bits & (ZDD_F_FIN_S | ZDD_F_RST)))
+			tell_end(j, hit, bits);
 		if (bits & ZDD_F_SYNACK)
 			f->server_seq = seq_after(&j->p);
-		else
-			advance(&f->server_seq, seq_after(&j->p));
+		else if (!advance(&f->server_seq, seq_after(&j->p)))
+			tell_again(j, hit);
 		bits |= state & ZDD_F_HALF && !(bits & ZDD_F_SYNACK) ? ZDD_F_HEARD : 0;
+	} else if (unlikely(!(state & ZDD_F_SERVED))) {
+		tell(j, hit, ZDD_TOLD(UDP_SILENT, 0));
+		bits = ZDD_F_SERVED;
 	}
 	flow_touch(hit, bits, j->now);
 	count_reply(&j->p, hit->owner.backend, !!(bits & (ZDD_F_RST | ZDD_F_FIN_S) & ~state));

@@ -221,11 +221,12 @@ ZDD_RARE int again_write(struct zdd_job *j, __u32 place, __u32 epoch, __u32 seen
 	f->source = seen >> 16;
 	f->server_seq = 0;
 	j->syn.tries++;
-	j->syn.kept &= ~ZDD_SYN_TOLD;
+	j->syn.kept &= ~(ZDD_SYN_TOLD | ZDD_SYN_JUDGED);
 	j->syn.sent = j->now;
 	j->syn.epoch = ZDD_META_EPOCH(f->meta);
 	*s = j->syn;
 	flow_publish(place, f, j->hash);
+	tell_sent(j, place);
 	count_moved(j, was);
 	return 1;
 }
@@ -302,6 +303,8 @@ ZDD_RARE int end_syn(struct zdd_job *j)
 /* What a backend, or a router on the way to it, sent refuses the SYN of this half-open record. */
 ZDD_INLINE void refused_at(struct zdd_job *j, const struct zdd_hit *hit)
 {
+	tell_syn(j, hit->place, ZDD_META_EPOCH(hit->meta),
+		 ZDD_TOLD(REFUSED, 1) | ZDD_TOLD(SYN_TIMEOUT, 0));
 	j->refused = hit->place + 1;
 	j->refused_epoch = ZDD_META_EPOCH(hit->meta);
 }
@@ -345,6 +348,7 @@ ZDD_INLINE int met_silence(struct zdd_job *j, __u32 place, __u32 epoch)
 	if (!(s->kept & ZDD_SYN_TOLD))
 		COUNT_SIGNAL(f->owner.backend, silent);
 	s->kept |= ZDD_SYN_TOLD;
+	tell_syn(j, place, epoch, ZDD_TOLD(REFUSED, 0) | ZDD_TOLD(SYN_TIMEOUT, 1));
 	return 1;
 }
 

@@ -110,8 +110,7 @@ int zdd_xdp(struct xdp_md *ctx)
 		read_syn(data, end, &j->p, &j->syn);
 	if (unlikely(parsed == PARSED_ERROR || parsed == PARSED_FRAGMENT)) {
 		xdp_look(ctx, j, parsed == PARSED_FRAGMENT);
-		if (unlikely(j->refused))
-			retry_refused(j);
+		settle(j);
 		if (is_translated(&j->out))
 			return xdp_send_quoted(ctx, j);
 	} else {
@@ -140,7 +139,7 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 	job_start(j);
 	j->p.frame = skb->len;
 	j->p.ifindex = skb->ifindex;
-	j->p.egress = egress;
+	j->p.egress = !egress ? EGRESS_NOT : skb->ingress_ifindex ? EGRESS_FORWARDED : EGRESS_OWN;
 	if (skb->data_end - skb->data < TC_HEADERS && skb->len > skb->data_end - skb->data)
 		bpf_skb_pull_data(skb, skb->len < TC_HEADERS ? skb->len : TC_HEADERS);
 	parsed = parse_frame((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p);
@@ -150,8 +149,7 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 		read_syn((__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end, &j->p, &j->syn);
 	if (unlikely(parsed == PARSED_ERROR || parsed == PARSED_FRAGMENT)) {
 		tc_look(skb, j, parsed == PARSED_FRAGMENT);
-		if (unlikely(j->refused))
-			retry_refused(j);
+		settle(j);
 		if (is_translated(&j->out))
 			return tc_send_quoted(skb, j, parsed == PARSED_FRAGMENT);
 	} else {
@@ -235,6 +233,15 @@ int zdd_replay(struct xdp_md *ctx)
 struct zdd_clock_sample {
 	__u64 jiffies, ns;
 };
+
+/* The daemon's: see struct zdd_renewal. */
+SEC("syscall")
+int zdd_renew(struct zdd_renewal *renewal)
+{
+	const struct zdd_renewal r = *renewal;
+
+	return lease_renew(&r);
+}
 
 /* Two samples give the daemon this kernel's HZ. */
 SEC("syscall")

@@ -8,11 +8,12 @@
 #include "zdd/addr.h"
 #include "zdd/hash.h"
 #include "zdd/limits.h"
+#include "zdd/signal.h"
 #include "zdd/verdict.h"
 
 /* A test builds the one before. */
 #ifndef ZDD_LAYOUT_VERSION
-#define ZDD_LAYOUT_VERSION 3
+#define ZDD_LAYOUT_VERSION 4
 #endif
 
 /* How large the sized arrays are. Written once when the memory is made, read by programs (as
@@ -94,6 +95,7 @@ enum zdd_service_flag {
 	ZDD_S_RETRY = 16,        /* a SYN that was refused goes to another backend of its pool... */
 	ZDD_S_RETRY_LIVE = 32,   /* ...and when there is none, to one of live */
 	ZDD_S_HOLD_RESET = 64,   /* what may not wait is reset, else dropped */
+	ZDD_S_LEASED = 128,      /* pools that are not live have it until their override says no */
 };
 
 struct zdd_service {
@@ -286,6 +288,7 @@ enum zdd_flow_state {
 		512, /* the daemon ends it with resets: nothing passes, acks tell exact numbers */
 	ZDD_F_HEARD = 1024,  /* half-open: the backend has sent something since it got the SYN */
 	ZDD_F_SERVED = 2048, /* the backend has sent data */
+	ZDD_F_ASKED = 4096,  /* the client has */
 	ZDD_F_WRITING = 256, /* between two flows: being written or freed by the one who has it */
 };
 
@@ -356,9 +359,10 @@ static inline __attribute__((always_inline)) __u32 zdd_flow_idle(__u16 state, __
 }
 
 enum zdd_syn_kept {
-	ZDD_SYN_WHOLE = 1, /* all that is needed to make it again was in reach */
-	ZDD_SYN_DATA = 2,  /* it came with data, which is not kept (RFC 7413) */
-	ZDD_SYN_TOLD = 4,  /* the silence of the last attempt has been counted */
+	ZDD_SYN_WHOLE = 1,  /* all that is needed to make it again was in reach */
+	ZDD_SYN_DATA = 2,   /* it came with data, which is not kept (RFC 7413) */
+	ZDD_SYN_TOLD = 4,   /* the silence of the last attempt has been counted */
+	ZDD_SYN_JUDGED = 8, /* ...and what became of it, among the pool's signals */
 };
 
 /* The SYN of a half-open flow, so that it can be made again with what its record knows. Element n
@@ -525,6 +529,14 @@ struct zdd_pool_name {
 	__u8 spare[7];
 };
 
+/* Pools with a row of signals. */
+#define ZDD_WATCHED(g) ((g)->pools < ZDD_WATCHED_MAX ? (g)->pools : ZDD_WATCHED_MAX)
+
+/* Element: place of a TCP record. epoch << 32 | microseconds, low bits, of CLOCK_MONOTONIC, when its SYN
+ * was sent to the backend it has, then when its client first sent data. Counts while its epoch is the
+ * record's. (What takes longer than 71 minutes seems faster by that.) */
+#define ZDD_FLOW_TIME(epoch, us) ((__u64)(__u16)(epoch) << 32 | (__u32)(us))
+
 #define ZDD_FLOW_BUCKETS(g) ((g)->tcp_buckets + (g)->half_buckets + (g)->udp_buckets)
 
 /* The memory: M(map name, element struct, number of elements for geometry g).
@@ -562,7 +574,12 @@ struct zdd_pool_name {
 	M(signals, struct zdd_signal_row, (g)->cpus *(g)->backends)                                    \
 	M(budgets, struct zdd_budget, (g)->pools) \
 	M(snat, struct zdd_snat, ZDD_PLAN_SLOTS)                                                       \
-	M(early, struct zdd_early, ZDD_EARLY) /* `early`, with ZDD_HELD added */
+	M(early, struct zdd_early, ZDD_EARLY) /* `early`, with ZDD_HELD added */                       \
+	M(pool_signals, struct zdd_pool_signals, (g)->cpus *ZDD_WATCHED(g))                            \
+	M(tick_seen, __u64, ZDD_SEEN)                                                                       \
+	M(met, __u64, ZDD_MET_WORDS)                                                                   \
+	M(flow_times, __u64, ZDD_FLOW_WAYS *((g)->tcp_buckets + (g)->half_buckets))                    \
+	M(overrides, struct zdd_override, (g)->pools)
 /* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */
@@ -597,6 +614,9 @@ ZDD_SIZED(zdd_count_row, 512);
 ZDD_SIZED(zdd_pool_row, 64);
 ZDD_SIZED(zdd_backend_row, 64);
 ZDD_SIZED(zdd_signal_row, 64);
+ZDD_SIZED(zdd_pool_signals, 2048);
+ZDD_SIZED(zdd_override, 64);
+_Static_assert((int)ZDD_SIGNAL_COUNT <= (int)ZDD_SIGNAL_ROOM, "signals fit their row");
 _Static_assert(ZDD_VERDICT_COUNT <= 48 && ZDD_NOTE_COUNT <= 16, "counters fit their row");
 
 #endif

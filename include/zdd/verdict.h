@@ -80,7 +80,8 @@ enum zdd_verdict {
 	N(SOCKET_MISSING, socket_missing, 0, "mode local: the chosen backend has no listening socket") \
 	N(FLOW_CUT, flow_cut, 1, "an open connection was cut at the deadline of its drain")  \
 	N(FRAGMENT_LOST, fragment_lost, 1, "a fragment was kept, and its first one never came")        \
-	N(HAIRPIN, hairpin, 1, "client and backend are in one network: the source was rewritten")
+	N(HAIRPIN, hairpin, 1, "client and backend are in one network: the source was rewritten") \
+	N(TURNED_AWAY, turned_away, 0, "its candidate's lease ran out, or too many failed there: live got it")
 /* clang-format on */
 
 enum zdd_note {

@@ -30,6 +30,8 @@ struct step {
 	const struct spec *made;
 	const char *notes; /* counted beside the verdict, divided by blanks, in the list's order */
 	const char *signals; /* that backends are counted, in the layout's order; NULL: any */
+	const char *shows; /* about its pool, divided by blanks, in the list's order, bad ones with
+			      "!" behind; then connect, first_byte, again, new; NULL: any */
 	enum via via;
 	enum road road;
 	uint16_t told;      /* too big: the MTU that the sender is told */
@@ -67,7 +69,7 @@ struct case_list {
 };
 
 extern const struct case_list tcp_cases, udp_cases, wire_cases, way_cases, rare_cases, road_cases,
-	cut_cases, error_cases, retry_cases, snat_cases, relay_cases, passive_cases;
+	cut_cases, error_cases, retry_cases, snat_cases, relay_cases, passive_cases, signal_cases;
 
 #define STEPS(array) (array), sizeof(array) / sizeof((array)[0])
 #define CASES(array)                                                                               \

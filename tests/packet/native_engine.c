@@ -315,8 +315,8 @@ static void look_at(struct pass *x)
 		end_pass(&x->j->out, ZDD_V_NOT_L4);
 	else
 		lookup_error(x->j);
-	if (x->error && x->j->refused)
-		retry_refused(x->j);
+	if (x->error)
+		settle(x->j);
 }
 
 static int native_run(struct engine *e, bool egress, const struct frame *in, struct ran *out)

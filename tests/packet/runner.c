@@ -19,6 +19,12 @@ static const char *const note_names[] = {
 #undef N
 };
 
+static const char *const signal_names[] = {
+#define S(symbol, name, breaks, sentence) #name,
+	ZDD_SIGNALS(S)
+#undef S
+};
+
 static const uint8_t client_mac[6] = {2, 0, 0, 0, 0xcc, 1};
 
 static unsigned passed, failed, skipped;
@@ -292,6 +298,43 @@ static bool check_signals(struct run *r, const struct step *s, const struct zdd_
 	return true;
 }
 
+static void put_word(char *list, size_t room, const char *word, const char *mark)
+{
+	size_t n = strlen(list);
+
+	snprintf(list + n, room - n, "%s%s%s", n ? " " : "", word, mark);
+}
+
+static void put_words(char *list, size_t room, const char *word, uint64_t n)
+{
+	while (n--)
+		put_word(list, room, word, "");
+}
+
+static bool check_shown(struct run *r, const struct step *s, const struct zdd_pool_signals *before)
+{
+	struct zdd_pool_signals now;
+	char got[256] = "";
+
+	if (!s->shows)
+		return true;
+	site_shown(&r->site, &now);
+	for (size_t i = 0; i < ZDD_SIGNAL_COUNT; i++) {
+		const struct zdd_signal_count *new = &now.kind[i], *old = &before->kind[i];
+
+		for (uint64_t n = old->n; n < new->n; n++)
+			put_word(got, sizeof(got), signal_names[i],
+				 n - old->n < new->bad - old->bad ? "!" : "");
+		if (new->bad - old->bad > new->n - old->n)
+			return FAIL(r, "more bad %s than all", signal_names[i]);
+	}
+	put_words(got, sizeof(got), "connect", now.connect[0] - before->connect[0]);
+	put_words(got, sizeof(got), "first_byte", now.first_byte[0] - before->first_byte[0]);
+	put_words(got, sizeof(got), "again", now.retransmits - before->retransmits);
+	put_words(got, sizeof(got), "new", now.new_sources - before->new_sources);
+	return !strcmp(got, s->shows) || FAIL(r, "shows '%s', not '%s'", got, s->shows);
+}
+
 static enum ran_code code_of(const struct step *s)
 {
 	if (s->told)
@@ -422,6 +465,7 @@ static bool run_frame(struct run *r, const struct step *s, uint16_t keep)
 {
 	struct zdd_signal_row signals = site_signals(&r->site);
 	struct spec about, spec = incoming(r, s, &about);
+	struct zdd_pool_signals shown;
 	struct frame in;
 	struct ran ran = {.code = RAN_PASSED};
 	int err;
@@ -432,12 +476,15 @@ static bool run_frame(struct run *r, const struct step *s, uint16_t keep)
 		make_partial_looking(&spec);
 	spec.keep = keep;
 	craft(&spec, &in);
+	if (s->shows)
+		site_shown(&r->site, &shown);
 	err = r->e->run(r->e, s->egress, &in, &ran);
 	if (err == -ENOTSUP)
 		return true;
 	if (err)
 		return FAIL(r, "BPF_PROG_TEST_RUN: %s", strerror(-err));
-	return check_ran(r, s, &spec, &ran) && check_signals(r, s, &signals);
+	return check_ran(r, s, &spec, &ran) && check_signals(r, s, &signals) &&
+	       check_shown(r, s, &shown);
 }
 
 static bool run_step(struct run *r, const struct step *s)
@@ -524,7 +571,8 @@ int main(int argc, char **argv)
 {
 	const struct case_list *lists[] = {&tcp_cases,   &udp_cases,  &wire_cases,  &way_cases,
 					   &road_cases,  &rare_cases, &cut_cases,   &error_cases,
-					   &retry_cases, &snat_cases, &relay_cases, &passive_cases};
+					   &retry_cases, &snat_cases, &relay_cases, &passive_cases,
+					   &signal_cases};
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	struct engine *engines = engines_open();

@@ -30,7 +30,9 @@
 	"    forward: snat\n"                                                                     \
 	POOL("'" FAR_B "', '" FAR6_B "'")                                                          \
 	"  far-pair:\n    listen: ['" FAR_PAIR "/tcp']\n    forward: snat\n"                        \
-	POOL("'" FAR_PAIR_B "', '" FAR_PAIR_B2 "'")
+	POOL("'" FAR_PAIR_B "', '" FAR_PAIR_B2 "'")                                                \
+	"  canary:\n    listen: ['" CANARY "/tcp']\n    health: {type: none}\n    live: old\n" \
+	"    retry: off\n    pools: {old: ['" CANARY_LIVE "'], new: ['" CANARY_NEW "']}\n"
 #define ROAD(name, mode, v4, v6, backends)                                                         \
 	"  " name ":\n    forward: " mode "\n    listen: ['" v4 "/tcp', '" v4 "/udp', '"             \
 	v6 "/tcp', '" v6 "/udp']\n" POOL(backends)
@@ -69,12 +71,13 @@ void backend_mac(const struct end *backend, uint8_t mac[6])
 
 static void wipe(struct zdd_memory *m, uint64_t seed)
 {
-	const struct zdd_geometry *g = &engine_geometry;
+	struct zdd_geometry first = engine_geometry, *g = &first;
 
+	first.cpus = 1; /* the engines stay on CPU 0 */
 #define M(name, type, count) memset(m->name, 0, (size_t)(count) * sizeof(type));
 	ZDD_MEMORY(M)
 #undef M
-	m->desk->geometry = *g;
+	m->desk->geometry = engine_geometry;
 	m->desk->flow_seed = seed;
 	m->pressure->aged = 1ull << 62; /* no time passes: engines have clocks of their own */
 }
@@ -174,6 +177,32 @@ void site_eject(struct site *s, const struct end *end, bool on_trial)
 	b->passive.state = on_trial ? PASSIVE_TRIAL : PASSIVE_EJECTED;
 	s->memory->backends[b->object].may_try = on_trial;
 	publish(s);
+}
+
+void site_lease(struct site *s, const struct zdd_override *lease)
+{
+	struct world_service *canary = world_find(s->world, "canary");
+
+	canary->leased = true;
+	canary->share[0] = 0;
+	canary->share[1] = ZDD_SHARE_UNITS;
+	s->memory->overrides[canary->pools[1].object] = *lease;
+	publish(s);
+}
+
+void site_shown(const struct site *s, struct zdd_pool_signals *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (uint32_t i = 0; i < engine_geometry.pools; i++) {
+		const struct zdd_pool_signals *row = &s->memory->pool_signals[i]; /* of CPU 0 */
+
+		for (size_t k = 0; k < offsetof(struct zdd_pool_signals, connect) / 8; k++)
+			((uint64_t *)sum)[k] += ((const uint64_t *)row)[k];
+		for (size_t k = 0; k < ZDD_LATENCY_BUCKETS; k++) {
+			sum->connect[0] += row->connect[k];
+			sum->first_byte[0] += row->first_byte[k];
+		}
+	}
 }
 
 struct zdd_signal_row site_signals(const struct site *s)

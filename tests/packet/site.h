@@ -29,6 +29,10 @@ void site_down(struct site *, const struct end *backend);
 
 /* It is ejected, by a new plan; on_trial: and that plan and an offer let one new connection try it. */
 void site_eject(struct site *, const struct end *backend, bool on_trial);
+/* The pool that is not live in the first service with two has all clients, on this lease. */
+void site_lease(struct site *, const struct zdd_override *);
+/* Of all pools; latencies of all buckets in the first. */
+void site_shown(const struct site *, struct zdd_pool_signals *sum);
 /* Of all backends. */
 struct zdd_signal_row site_signals(const struct site *);
 
@@ -104,6 +108,9 @@ void backend_mac(const struct end *backend, uint8_t mac[6]);
 #define FAR_PAIR_B2 "10.0.8.22:8080"
 #define NODE_TOO "10.0.6.1"
 #define NODE6_TOO "fd00:6::1"
+#define CANARY "203.0.113.60:443" /* TCP, two pools of one backend each, the first is live */
+#define CANARY_LIVE "10.0.10.11:8080"
+#define CANARY_NEW "10.0.10.21:8080"
 #define LEAVING "203.0.113.30:443" /* not in site_config_less */
 #define LEAVING_B "10.0.4.11:8080"
 

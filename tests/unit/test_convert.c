@@ -138,6 +138,35 @@ TEST(plan_is_the_same)
 	end();
 }
 
+/* What takes a candidate's share away does so afterwards too. */
+TEST(leases_go_on)
+{
+	begin();
+	from.overrides[1] = (struct zdd_override){.until = 77, .limit = 3, .failed = 2};
+	from.met[5] = 9;
+	CHECK_INT(convert(), 0);
+	CHECK_INT(to.overrides[1].until, 77);
+	CHECK_INT(to.overrides[1].failed, 2);
+	CHECK_INT(to.met[5], 9);
+	end();
+}
+
+/* A layout of before knows of no signals. */
+TEST(what_was_not_there_is_not_taken)
+{
+	begin();
+	free(from.pool_signals);
+	free(from.overrides);
+	free(from.met);
+	from.pool_signals = NULL;
+	from.overrides = NULL;
+	from.met = NULL;
+	CHECK_INT(convert_from(3)->objects(&from, &to), 0);
+	convert_from(3)->counts(&from, &to);
+	CHECK_INT(to.overrides[1].until, 0);
+	end();
+}
+
 TEST(every_door_is_found)
 {
 	struct zdd_door_bucket *doors;
@@ -332,6 +361,8 @@ TEST(what_has_no_room_is_told)
 
 TEST(counters_go_on)
 {
+	struct zdd_pool_signals sum;
+
 	begin();
 	CHECK_INT(convert(), 0);
 	from.pool_rows[0 * small.pools + 1] = (struct zdd_pool_row){
@@ -341,6 +372,8 @@ TEST(counters_go_on)
 	from.backend_rows[1 * small.backends + 4].packets = 8;
 	from.counts[0].verdict[3] = 10;
 	to.counts[1].verdict[3] = 1;
+	from.pool_signals[2 * ZDD_WATCHED(&small) + 1].kind[ZDD_SIG_EMPTY].bad = 4;
+	from.pool_signals[1].first_byte[9] = 2;
 	for (int again = 0; again < 2; again++)
 		convert_from(ZDD_LAYOUT_VERSION)->counts(&from, &to);
 	CHECK_INT(rows_counts(&to).verdict[3], 11);
@@ -348,5 +381,8 @@ TEST(counters_go_on)
 	CHECK_INT(rows_pool(&to, 1).first_ns, 70);
 	CHECK_INT(rows_pool(&to, 1).flows_of_generation, 5);
 	CHECK_INT(rows_backend(&to, 4).packets, 8);
+	rows_pool_signals(&to, 1, &sum);
+	CHECK_INT(sum.kind[ZDD_SIG_EMPTY].bad, 4);
+	CHECK_INT(sum.first_byte[9], 2);
 	end();
 }

@@ -123,6 +123,10 @@ static int copy_objects(const struct zdd_memory *from, const struct zdd_memory *
 	COPY(backends, backends);
 	COPY(hops, hops);
 	memcpy(to->links, from->links, sizeof(*to->links) * ZDD_LINKS);
+	if (from->overrides)
+		COPY(overrides, pools);
+	if (from->met)
+		memcpy(to->met, from->met, sizeof(*to->met) * ZDD_MET_WORDS);
 	if (from->sources)
 		memcpy(to->sources, from->sources, sizeof(*to->sources) * ZDD_SOURCES);
 	to->desk->flow_seed = from->desk->flow_seed;
@@ -161,6 +165,8 @@ static void copy_rows(const struct zdd_memory *from, const struct zdd_memory *to
 		to->backend_rows[row * g->backends + i] = rows_backend(from, i);
 	for (uint32_t i = 0; i < g->backends && from->signals; i++)
 		to->signals[row * g->backends + i] = rows_signals(from, i);
+	for (uint32_t i = 0; i < ZDD_WATCHED(g) && from->pool_signals; i++)
+		rows_pool_signals(from, i, &to->pool_signals[row * ZDD_WATCHED(g) + i]);
 }
 
 static void copy_counts(const struct zdd_memory *from, const struct zdd_memory *to)
@@ -173,7 +179,8 @@ static void copy_counts(const struct zdd_memory *from, const struct zdd_memory *
 
 static const struct conversion conversions[] = {
 	{ZDD_LAYOUT_VERSION, copy_objects, copy_flows, copy_counts},
-	/* Their structs have zeros where 3 has fields, but for flow.source of 1, which
+	{3, copy_objects, copy_flows, copy_counts},
+	/* Their structs have zeros where later ones have fields, but for flow.source of 1, which
 	 * flows_enter_all clears. Their verdicts have other numbers: they begin anew. */
 	{2, copy_objects, copy_flows, copy_rows},
 	{1, copy_objects, copy_flows, copy_rows},

@@ -76,6 +76,10 @@ static void write_pool(const struct zdd_memory *m, uint32_t i, const struct id_k
 	strncpy(name->pool, key->name, sizeof(name->pool) - 1);
 	for (uint32_t cpu = 0; cpu < m->geometry->cpus; cpu++)
 		memset(&m->pool_rows[cpu * m->geometry->pools + i], 0, sizeof(*m->pool_rows));
+	for (uint32_t cpu = 0; cpu < m->geometry->cpus && i < ZDD_WATCHED(m->geometry); cpu++)
+		memset(&m->pool_signals[cpu * ZDD_WATCHED(m->geometry) + i], 0,
+		       sizeof(*m->pool_signals));
+	memset(&m->overrides[i], 0, sizeof(*m->overrides));
 	name->used = 1;
 }
 

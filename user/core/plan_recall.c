@@ -90,6 +90,7 @@ static bool recall_service(const struct zdd_memory *m, const struct zdd_service 
 			recall_pool(m, was->pool_id[i], p);
 	}
 	s->revision = was->revision;
+	s->leased = was->flags & ZDD_S_LEASED;
 	s->hold = (struct world_hold){.number = was->hold,
 				      .max = was->hold_max,
 				      .reset = was->flags & ZDD_S_HOLD_RESET,

@@ -157,6 +157,7 @@ static int plan_service(struct draft *d, struct world_service *s)
 	out->hold = s->hold.number;
 	out->hold_max = s->hold.max;
 	out->flags |= s->hold.reset ? ZDD_S_HOLD_RESET : 0;
+	out->flags |= s->leased ? ZDD_S_LEASED : 0;
 	out->hold_until = s->hold.until;
 	for (unsigned i = 0; i < s->cfg->n_pools && !err; i++) {
 		out->share[i] = s->share[i];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stddef.h>
+#include <string.h>
 
 #include "rows.h"
 
@@ -62,6 +63,22 @@ struct zdd_signal_row rows_signals(const struct zdd_memory *m, uint32_t backend)
 		add_words((uint64_t *)&sum, &m->signals[cpu * m->geometry->backends + backend],
 			  sizeof(sum));
 	return sum;
+}
+
+void rows_pool_signals(const struct zdd_memory *m, uint32_t pool, struct zdd_pool_signals *sum)
+{
+	const uint32_t watched = ZDD_WATCHED(m->geometry);
+
+	memset(sum, 0, sizeof(*sum));
+	for (uint32_t cpu = 0; pool < watched && cpu < m->geometry->cpus; cpu++) {
+		const struct zdd_pool_signals *row = &m->pool_signals[cpu * watched + pool];
+
+		add_words((uint64_t *)sum, row, offsetof(struct zdd_pool_signals, connect));
+		for (unsigned i = 0; i < ZDD_LATENCY_BUCKETS; i++) {
+			sum->connect[i] += row->connect[i];
+			sum->first_byte[i] += row->first_byte[i];
+		}
+	}
 }
 
 struct zdd_count_row rows_counts(const struct zdd_memory *m)

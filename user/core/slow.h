@@ -8,9 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Bucket 8 o + k begins at 2^o (8 + k) / 8 microseconds: 8 an octave, 1 us to 67 s; what is faster
- * or slower counts in the first or last. */
-enum { LATENCY_BUCKETS = 208 };
+#include "zdd/signal.h"
+
+/* In the buckets of zdd_latency_bucket. */
+enum { LATENCY_BUCKETS = ZDD_LATENCY_BUCKETS };
 
 struct latency {
 	uint32_t count[LATENCY_BUCKETS];

@@ -178,6 +178,7 @@ static int service_carry(struct world_service *s, const struct world_service *ol
 	s->released_ms = old->released_ms;
 	s->hold = old->hold;
 	s->lock = old->lock;
+	s->leased = old->leased;
 	carry_stable(s, old);
 	return carry_rollouts(s, old, error);
 }

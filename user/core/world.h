@@ -59,6 +59,7 @@ struct world_service {
 	struct rollout *rollout; /* owned; the running one, else the last one; NULL: never any */
 	struct rollout *queued;  /* owned; begins when that is over */
 	struct world_lock lock;
+	bool leased; /* pools that are not live have their share on a lease: datapath_lease */
 };
 
 #define STABLE_GONE (~0u)
