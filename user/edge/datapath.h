@@ -94,6 +94,19 @@ struct zdd_pool_row datapath_pool_row(const struct datapath *, uint16_t pool);
 struct zdd_backend_row datapath_backend_row(const struct datapath *, uint16_t backend);
 struct zdd_signal_row datapath_signals(const struct datapath *, uint16_t backend);
 struct zdd_count_row datapath_counts(const struct datapath *);
+/* What its connections showed so far; nothing for objects of ZDD_WATCHED_MAX and above. */
+void datapath_pool_signals(const struct datapath *, uint16_t pool, struct zdd_pool_signals *sum);
+
+/* A candidate's lease, beside the plan; its service must be published as `leased`.
+ * Begins anew: no lease, no failures. rollout: a number of it, so that its sources are counted as new
+ * once; 0: they are not counted. A live pool gets such a number too, and no lease. */
+void datapath_override_begin(const struct datapath *, uint16_t pool, uint32_t rollout);
+/* From now on ms milliseconds by the kernel's clock (0: no lease), and until limit connections have
+ * failed since it began (0: any number). -ETIME: it was over already, and stays so: see
+ * datapath_override. */
+int datapath_lease(const struct datapath *, uint16_t pool, uint64_t ms, uint32_t limit);
+struct zdd_override datapath_override(const struct datapath *, uint16_t pool);
+
 /* How long ago the kernel's clock of the rows (last_jiffies) stood there. */
 uint64_t datapath_age_ms(const struct datapath *, uint64_t jiffies);
 
