@@ -148,6 +148,28 @@ def test_save_and_restore_bring_all_back(lab, daemon):
     assert what(kill_and_start(daemon).get()) == what(before)
 
 
+def test_rollout_of_the_file_is_saved_and_stays(lab, daemon):
+    rollout = {"preset": "Canary10Percent5Minutes", "judge": "shadow", "guards": ["5xx > 5% over 5m for 2m"],
+               "hooks": {"gate": ["/bin/true", "a", "b"]}, "notify": ["http://192.0.2.1/deploys"]}
+    config = lab.config("tc", {"web": lab.service(signals={"http": True}, rollout=rollout)})
+    daemon.ctl("apply", "-f", write(lab, "rollout.json", config))
+    saved = daemon.ctl("save", text=True).stdout
+    web = json.loads(saved)["services"]["web"]
+    assert web["rollout"]["steps"] == ["10%", "100%"] and web["signals"] == {"http": True}
+    assert kill_and_start(daemon).ctl("save", text=True).stdout == saved, "as the store has it"
+    rollout["hooks"]["gate"] = ["/bin/true", "b", "a"]
+    plan = daemon.ctl("plan", "-f", write(lab, "rollout.json", config), expect=EXIT["changes"], text=True)
+    assert "web rollout hooks gate: " in plan.stdout
+    daemon.reload()
+    wait_for(lambda: "rollout" not in json.loads(daemon.ctl("save", text=True).stdout)["services"]["web"], 10,
+             "the file has none")
+    path = os.path.join(lab.directory, "saved.json")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(saved)
+    daemon.ctl("restore", "-f", path)
+    assert json.loads(daemon.ctl("save", text=True).stdout)["services"] == json.loads(saved)["services"]
+
+
 # --- the words and numbers of a change
 
 def test_a_flip_counts_who_stays(lab, daemon):
