@@ -365,3 +365,19 @@ TEST(superseded_goes_back)
 	is_in(&r, ROLLOUT_SUPERSEDED);
 	CHECK_INT(rollout_share(&r), 0);
 }
+
+TEST(a_hook_is_nobody_to_wait_for)
+{
+	struct rollout r = {.n_steps = 2, .state = ROLLOUT_WAITING};
+
+	CHECK_INT(rollout_exit(&r), 13);
+	r.steps[0].each.until = UNTIL_PERSON;
+	r.steps[1].each.until = UNTIL_HOOK;
+	CHECK_INT(rollout_exit(&r), 13);
+	r.step = 1;
+	CHECK_INT(rollout_exit(&r), 15);
+	r.state = ROLLOUT_PAUSED;
+	CHECK_INT(rollout_exit(&r), 13);
+	r.state = ROLLOUT_ROLLED_BACK;
+	CHECK_INT(rollout_exit(&r), 11);
+}

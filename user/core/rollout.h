@@ -146,6 +146,8 @@ bool rollout_look(struct rollout *, const struct cfg_rollout *, const struct rol
 /* ---- what should be so, by the state alone ---- */
 
 bool rollout_is_over(const struct rollout *);
+/* Of who waits for it: who waits for a hook goes on waiting. */
+int rollout_exit(const struct rollout *);
 /* The shares of all pools, 0.01 %, sum 10000. */
 void rollout_shares(const struct rollout *, uint16_t share[ZDD_POOLS_PER_SERVICE]);
 uint16_t rollout_share(const struct rollout *); /* the candidate's */

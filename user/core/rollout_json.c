@@ -394,6 +394,6 @@ json_t *rollout_view(const struct world_service *s, const struct rollout *r,
 	json_object_set_new(o, "batch", view_batch(s, r));
 	json_object_set_new(o, "queued", view_queued(s, s->queued != r ? s->queued : NULL));
 	json_object_set_new(o, "result", json_string(state_words[r->state]));
-	json_object_set_new(o, "exit", json_integer(rollout_state_exit(r->state)));
+	json_object_set_new(o, "exit", json_integer(rollout_exit(r)));
 	return o;
 }

@@ -45,6 +45,15 @@ int rollout_state_find(const char *word)
 	return -1;
 }
 
+int rollout_exit(const struct rollout *r)
+{
+	bool by_hook = r->steps[r->step].each.until == UNTIL_HOOK;
+
+	if (r->state == ROLLOUT_WAITING && by_hook)
+		return states[ROLLOUT_WATCHING].code;
+	return states[r->state].code;
+}
+
 bool rollout_is_over(const struct rollout *r)
 {
 	return states[r->state].phase == PHASE_OVER;

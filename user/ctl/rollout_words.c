@@ -91,15 +91,13 @@ void rollout_progress(char *out, size_t size, const json_t *rollout)
 int rollout_outcome(const json_t *rollout, int64_t number, bool share_is_enough)
 {
 	int64_t seen = field_int(rollout, "number", 0);
-	bool hooked = json_is_object(json_object_get(rollout, "hook"));
-	int state = state_of(rollout);
 	int64_t code = field_int(rollout, "exit", EXIT_TIMEOUT);
 
 	if (seen > number)
 		return OUTCOME_GONE;
-	if (seen < number || (state == ROLLOUT_WAITING && hooked))
+	if (seen < number)
 		return OUTCOME_OPEN;
-	if (state == ROLLOUT_WATCHING && share_is_enough)
+	if (share_is_enough && state_of(rollout) == ROLLOUT_WATCHING)
 		return EXIT_OK;
 	return code == EXIT_TIMEOUT ? OUTCOME_OPEN : (int)code;
 }
