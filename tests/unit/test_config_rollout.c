@@ -554,7 +554,7 @@ TEST(refused)
 }
 
 #define SIGNAL_NAMES                                                                               \
-	"expected a signal: refused, syn_timeout, reset, empty, slow, 5xx, udp_silent, external "  \
+	"expected a signal: refused, syn_timeout, reset, empty, 5xx, udp_silent, slow, external "  \
 	"or http_5xx"
 
 static const struct bad_row evidence_rows[] = {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config_schema.h"
+#include "zdd/signal.h"
 
 enum { SECOND = 1000, HOUR = 3600 * SECOND, GUARD_ERROR = 256 };
 
@@ -86,9 +87,13 @@ int set_prometheus(struct report *r, const struct node *n, const struct field *f
 
 /* ---- guards ---- */
 
-/* As zdd-counts(5) has them, and an alias. */
-static const char *const signals[] = {"refused", "syn_timeout", "reset",    "empty",   "slow",
-				      "5xx",     "udp_silent",  "external", "http_5xx"};
+/* Of the data path, of the judge and of others, as zdd-counts(5) has them; then an alias. */
+static const char *const signals[] = {
+#define S(symbol, name, breaks, sentence) #name,
+	ZDD_SIGNALS(S)
+#undef S
+		"slow",
+	"external", "http_5xx"};
 enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 
 static int read_signal(struct report *r, const struct node *n, struct guard *g)
