@@ -167,5 +167,7 @@ int rollout_do(struct rollout *, enum rollout_verb, const char *who, const char 
 	       uint64_t now_ms, char *error);
 /* Another one takes its place. */
 void rollout_supersede(struct rollout *, uint64_t now_ms);
+/* A person takes back one that is promoted. why may be "". */
+void rollout_undo(struct rollout *, const char *who, const char *why, uint64_t now_ms);
 
 #endif

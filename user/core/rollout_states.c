@@ -172,3 +172,9 @@ void rollout_supersede(struct rollout *r, uint64_t now_ms)
 	end(r, &(struct rollout_facts){.now_ms = now_ms}, ROLLOUT_SUPERSEDED,
 	    "another rollout took its place");
 }
+
+void rollout_undo(struct rollout *r, const char *who, const char *why, uint64_t now_ms)
+{
+	rollout_enter(r, &(struct rollout_facts){.now_ms = now_ms}, ROLLOUT_ROLLED_BACK,
+		      "undone by %s%s%s", who, *why ? ": " : "", why);
+}

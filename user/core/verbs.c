@@ -4,9 +4,9 @@
 
 #include "verbs.h"
 
-enum kind { TEXT, NAME, FLAG, COUNT, OBJECT };
-static const char *const kind_words[] = {"a text", "a name", "true or false", "a whole number",
-					 "an object"};
+enum kind { TEXT, NAME, FLAG, COUNT, OBJECT, LIST };
+static const char *const kind_words[] = {"a text",         "a name",    "true or false",
+					 "a whole number", "an object", "a list"};
 
 struct key {
 	const char *name;
@@ -55,6 +55,26 @@ static const struct verb verbs[] = {
 	  {"max", COUNT, false},
 	  {"then", NAME, false}}},
 	{"unhold", verb_unhold, COMMAND_MAX, {{"service", NAME, true}}},
+	{"canary",
+	 verb_canary,
+	 COMMAND_MAX,
+	 {{"service", NAME, true},
+	  {"pool", NAME, false},
+	  {"steps", LIST, false},
+	  {"each_ms", COUNT, false},
+	  {"until", NAME, false}}},
+	{"experiment",
+	 verb_experiment,
+	 COMMAND_MAX,
+	 {{"service", NAME, true}, {"shares", OBJECT, true}}},
+	{"roll", verb_roll, COMMAND_MAX, {{"service", NAME, true}, {"pool", NAME, false}}},
+	{"deploy", verb_deploy, COMMAND_MAX, {{"service", NAME, true}, {"addresses", LIST, true}}},
+	{"promote", verb_promote, COMMAND_MAX, {{"service", NAME, true}, {"full", FLAG, false}}},
+	{"pause", verb_pause, COMMAND_MAX, {{"service", NAME, true}}},
+	{"resume", verb_resume, COMMAND_MAX, {{"service", NAME, true}}},
+	{"abort", verb_abort, COMMAND_MAX, {{"service", NAME, true}}},
+	{"lock", verb_lock, COMMAND_MAX, {{"service", NAME, true}}},
+	{"unlock", verb_unlock, COMMAND_MAX, {{"service", NAME, true}}},
 	{"apply", verb_apply, CONFIG_MAX, {{"config", TEXT, true}, {"file", TEXT, false}}},
 	{"restore", verb_restore, CONFIG_MAX, {{"config", TEXT, true}, {"file", TEXT, false}}},
 };
@@ -91,6 +111,8 @@ static bool is_kind(const json_t *value, enum kind kind)
 		       json_integer_value(value) <= UINT32_MAX;
 	case OBJECT:
 		return json_is_object(value);
+	case LIST:
+		return json_is_array(value);
 	}
 	return false;
 }

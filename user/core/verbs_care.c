@@ -361,7 +361,7 @@ static enum outcome edit_backends(struct txn *t, json_t *list, const char *addre
 	return OUT_REACHED;
 }
 
-static enum outcome adopt_json(struct txn *t, const json_t *edited)
+enum outcome adopt_json(struct txn *t, const json_t *edited)
 {
 	char *error = NULL, *text = json_dumps(edited, SHOW_FLAGS);
 	struct config *config;

@@ -61,7 +61,7 @@ static void now_text(const struct world_service *s, char *out, size_t size)
 	}
 }
 
-static void say_moved(struct txn *t, const struct world_service *s, const char *already)
+void say_moved(struct txn *t, const struct world_service *s, const char *already)
 {
 	char now[256];
 
@@ -77,6 +77,8 @@ static enum outcome move(struct txn *t, struct world_service *s, const uint16_t 
 	char from[256], to[256];
 	enum outcome o;
 
+	if (service_rollout(s) || s->queued)
+		return refuse_running(t, s);
 	if (!memcmp(s->share, share, sizeof(s->share))) {
 		say_moved(t, s, " already");
 		return check_revision(t, s);
@@ -113,13 +115,25 @@ static enum outcome moved_text(struct txn *t)
 	return a->outcome = OUT_REACHED;
 }
 
-static enum outcome other_pool(struct txn *t, struct world_service *s, struct world_pool **out)
+enum outcome other_pool(struct txn *t, struct world_service *s, struct world_pool **out)
 {
 	if (s->cfg->n_pools != 2)
 		return tell(t->answer, OUT_BAD_REQUEST, "%s has %zu pools: say which, as %s=POOL",
 			    s->cfg->name, s->cfg->n_pools, s->cfg->name);
 	*out = &s->pools[!s->live];
 	return OUT_REACHED;
+}
+
+/* Each rollout goes its own way, so that several would not be one step. */
+static enum outcome flip_by_rollout(struct txn *t, struct world_service *s,
+				    const struct world_pool *p)
+{
+	if (json_object_size(json_object_get(t->body, "targets")) > 1)
+		return tell(t->answer, OUT_REFUSED,
+			    "%s: its flip is a rollout (rollout.strategy: flip): flip it alone, or "
+			    "force, which is one step without one",
+			    s->cfg->name);
+	return begin_flip(t, s, pool_index(s, p));
 }
 
 static enum outcome flip_one(struct txn *t, const char *service, const json_t *target)
@@ -139,6 +153,8 @@ static enum outcome flip_one(struct txn *t, const char *service, const json_t *t
 	if (o)
 		return o;
 	share[pool_index(s, p)] = ZDD_SHARE_UNITS;
+	if (flips_by_rollout(t, s) && memcmp(s->share, share, sizeof(share)))
+		return flip_by_rollout(t, s, p);
 	return move(t, s, share);
 }
 
@@ -155,12 +171,30 @@ enum outcome verb_flip(struct txn *t)
 		if (o)
 			return o;
 	}
-	return moved_text(t);
+	return json_array_size(t->answer->moved) ? moved_text(t) : OUT_REACHED;
+}
+
+/* One that is promoted ends here; of the others abort is the way back. */
+static enum outcome undo_rollout(struct txn *t, struct world_service *s, bool *ended)
+{
+	struct rollout *r = service_rollout(s);
+	const char *why = txn_text(t, "why");
+	enum outcome o;
+
+	if (!r || rollout_state_phase(r->state) != PHASE_LATE)
+		return OUT_REACHED; /* move() refuses one that runs */
+	o = touch(t, s);
+	if (o)
+		return o;
+	rollout_undo(r, t->ask->who, why ? why : "", t->now_ms);
+	*ended = true;
+	return OUT_REACHED;
 }
 
 enum outcome verb_undo(struct txn *t)
 {
 	uint16_t share[ZDD_POOLS_PER_SERVICE];
+	bool ended = false;
 	struct world_service *s;
 	enum outcome o = find_service(t, txn_text(t, "service"), &s);
 	char at[256];
@@ -179,7 +213,9 @@ enum outcome verb_undo(struct txn *t)
 			    "is nothing to undo",
 			    s->cfg->name, at);
 	memcpy(share, s->stable_share, sizeof(share));
-	o = move(t, s, share);
+	o = undo_rollout(t, s, &ended);
+	if (!o)
+		o = move(t, s, share);
 	if (o == OUT_FAILED_SAFE) {
 		t->answer->hopeless = true; /* the way back is wanted now or not at all */
 		t->answer->outcome = OUT_REFUSED;
@@ -188,21 +224,22 @@ enum outcome verb_undo(struct txn *t)
 	if (o)
 		return o;
 	service_make_stable(s); /* undone: never a place to return to */
+	if (ended)
+		end_rollout(t, s, json_array_get(t->records, 0));
 	return moved_text(t);
 }
 
 /* ---- share ---- */
 
-static enum outcome read_share(struct txn *t, const char *pool, const json_t *value, uint16_t *out)
+bool share_units(const json_t *value, uint16_t *out)
 {
 	double units = json_number_value(value) * 100;
 
 	if (!json_is_number(value) || !(units >= 0) || units > ZDD_SHARE_UNITS ||
 	    fabs(units - round(units)) > 1e-6)
-		return tell(t->answer, OUT_BAD_REQUEST,
-			    "shares.%s: expected 0 to 100 percent in steps of 0.01", pool);
+		return false;
 	*out = (uint16_t)lround(units);
-	return OUT_REACHED;
+	return true;
 }
 
 /* Gives `rest` to the pools that were not named, in proportion to what they have, by the largest
@@ -254,14 +291,12 @@ static enum outcome fill_rest(struct txn *t, const struct world_service *s, cons
 	return OUT_REACHED;
 }
 
-enum outcome verb_share(struct txn *t)
+enum outcome read_shares(struct txn *t, struct world_service **s, uint16_t *share)
 {
 	json_t *shares = json_object_get(t->body, "shares"), *value;
-	uint16_t share[ZDD_POOLS_PER_SERVICE] = {0};
 	bool named[ZDD_POOLS_PER_SERVICE] = {false};
-	struct world_service *s;
 	const char *pool;
-	enum outcome o = find_service(t, txn_text(t, "service"), &s);
+	enum outcome o = find_service(t, txn_text(t, "service"), s);
 
 	if (!o && !json_object_size(shares))
 		o = tell(t->answer, OUT_BAD_REQUEST, "shares: expected at least one pool");
@@ -269,14 +304,23 @@ enum outcome verb_share(struct txn *t)
 		struct world_pool *p;
 
 		if (!o)
-			o = find_pool(t, s, pool, &p);
+			o = find_pool(t, *s, pool, &p);
 		if (o)
 			return o;
-		o = read_share(t, pool, value, &share[pool_index(s, p)]);
-		named[pool_index(s, p)] = true;
+		if (!share_units(value, &share[pool_index(*s, p)]))
+			return tell(t->answer, OUT_BAD_REQUEST,
+				    "shares.%s: expected 0 to 100 percent in steps of 0.01", pool);
+		named[pool_index(*s, p)] = true;
 	}
-	if (!o)
-		o = fill_rest(t, s, named, share);
+	return o ? o : fill_rest(t, *s, named, share);
+}
+
+enum outcome verb_share(struct txn *t)
+{
+	uint16_t share[ZDD_POOLS_PER_SERVICE] = {0};
+	struct world_service *s;
+	enum outcome o = read_shares(t, &s, share);
+
 	if (!o)
 		o = move(t, s, share);
 	return o ? o : moved_text(t);
