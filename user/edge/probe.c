@@ -7,6 +7,7 @@
 #include "jobs.h"
 #include "probe.h"
 #include "publish.h"
+#include "web.h"
 
 enum { SPREAD_AFTER = 64 }; /* so many first questions at once, then 1 ms apart */
 
@@ -14,7 +15,7 @@ struct probes {
 	struct daemon *daemon;
 	struct probe **list; /* sorted by key */
 	size_t n;
-	struct http_asker *http;
+	struct web *web;
 };
 
 static void ask(uv_timer_t *timer);
@@ -96,7 +97,7 @@ static void ask(uv_timer_t *timer)
 		break;
 	case HEALTH_HTTP:
 	case HEALTH_HTTPS:
-		probe_http(p, p->probes->http);
+		probe_http(p, p->probes->web);
 		break;
 	case HEALTH_EXEC:
 		probe_exec(p);
@@ -228,8 +229,8 @@ struct probes *probes_make(struct daemon *d)
 	if (!all)
 		return NULL;
 	all->daemon = d;
-	all->http = http_asker_make(d->loop);
-	if (all->http)
+	all->web = web_make(d->loop);
+	if (all->web)
 		return all;
 	free(all);
 	return NULL;
@@ -242,6 +243,6 @@ void probes_free(struct probes *all)
 	for (size_t i = 0; i < all->n; i++)
 		probe_end(all->list[i]);
 	free(all->list);
-	http_asker_free(all->http);
+	web_free(all->web);
 	free(all);
 }

@@ -10,7 +10,7 @@
 
 struct daemon;
 struct probes;
-struct http_asker;
+struct web;
 
 struct probe {
 	struct probes *probes;
@@ -38,12 +38,9 @@ void probes_free(struct probes *);
 /* Asks once. Ends in one call of probe_done, unless cancelled. A kind that cannot begin calls it
  * at once. */
 void probe_tcp(struct probe *);
-void probe_http(struct probe *, struct http_asker *);
+void probe_http(struct probe *, struct web *);
 void probe_exec(struct probe *);
 /* error may be NULL when ok. */
 void probe_done(struct probe *, bool ok, const char *error);
-
-struct http_asker *http_asker_make(uv_loop_t *);
-void http_asker_free(struct http_asker *);
 
 #endif
