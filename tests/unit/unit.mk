@@ -2,8 +2,10 @@
 # Unit tests of edge files, with those files and their libraries.
 $(B)/unit/test_hooks: edge_files = hooks hooks_said hooks_spawn privileges
 $(B)/unit/test_hooks: edge_libraries = libuv libcap-ng
+$(B)/unit/test_webhooks: edge_files = web webhooks
+$(B)/unit/test_webhooks: edge_libraries = libuv libcurl
 
-$(B)/unit/test_hooks: $(B)/unit/%: tests/unit/%.c $(B)/san/libcore.a $(edge_src)
+$(B)/unit/test_hooks $(B)/unit/test_webhooks: $(B)/unit/%: tests/unit/%.c $(B)/san/libcore.a $(edge_src)
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(c_flags) $(native) -Iuser/edge $(sanitize) $< \
 		$(edge_files:%=user/edge/%.c) $(B)/san/libcore.a \
