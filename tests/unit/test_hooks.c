@@ -2,6 +2,7 @@
 /* Hooks with real programs: each row is a shell script and what must become of it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,6 +14,19 @@
 #include "t.h"
 
 static char directory[] = "/tmp/zdd-hooks.XXXXXX";
+
+__attribute__((constructor)) static void begin(void)
+{
+	signal(SIGPIPE, SIG_IGN); /* as the daemon does: a hook must not inherit it */
+	signal(SIGUSR1, SIG_IGN);
+	if (!mkdtemp(directory) || chmod(directory, 0777))
+		abort();
+}
+
+__attribute__((destructor)) static void end(void)
+{
+	rmdir(directory);
+}
 
 /* ---- one hook ---- */
 
@@ -98,14 +112,6 @@ static const char *wrote(const char *name)
 	}
 	text[n] = '\0';
 	return text;
-}
-
-TEST(begin)
-{
-	signal(SIGPIPE, SIG_IGN); /* as the daemon does: a hook must not inherit it */
-	signal(SIGUSR1, SIG_IGN);
-	CHECK(mkdtemp(directory));
-	CHECK(!chmod(directory, 0777));
 }
 
 /* ---- what becomes of it ---- */
@@ -316,6 +322,7 @@ TEST(user)
 		return;
 	}
 	CHECK_INT(hook_user_check("nobody", &error), 0);
+	CHECK(!setgroups(1, (gid_t[]){4242})); /* a group of ours that it must not have */
 	run("id -u >$0/about; id -G >>$0/about; grep CapEff /proc/self/status >>$0/about", LONG,
 	    "nobody", NULL);
 	snprintf(want, sizeof(want), "%u\n%u\nCapEff:\t0000000000000000\n", nobody->pw_uid,
@@ -364,7 +371,7 @@ TEST(outlived)
 	wrote("pids");
 }
 
-TEST(end)
+TEST(nothing_is_left)
 {
 	CHECK(comes(loop_is_empty));
 	CHECK_INT(uv_loop_close(the_loop()), 0);

@@ -7,6 +7,6 @@ $(B)/unit/test_webhooks: edge_libraries = libuv libcurl
 
 $(B)/unit/test_hooks $(B)/unit/test_webhooks: $(B)/unit/%: tests/unit/%.c $(B)/san/libcore.a $(edge_src)
 	@mkdir -p $(@D)
-	$(call quiet,CC)$(CC) $(c_flags) $(native) -Iuser/edge $(sanitize) $< \
+	$(call quiet,CC)$(CC) $(c_flags) -Itests/unit -Iuser/edge $(sanitize) $< \
 		$(edge_files:%=user/edge/%.c) $(B)/san/libcore.a \
 		$(call pkg_of,--cflags --libs $(edge_libraries) $(core_pkgs)) -lm -o $@
