@@ -105,7 +105,7 @@ int roll_run(struct ctl *ctl, char **words, int n)
 	return begin(ctl, words[0], NULL);
 }
 
-/* ":8081" and "8081" are a port of this host; the daemon knows by which address it is reached. */
+/* ":8081" and "8081" are that port where the live pool is. */
 static bool is_address(const char *text)
 {
 	const char *port = text + (*text == ':');

@@ -27,7 +27,7 @@ const struct option option_table[] = {
 	{TAKES_STATS, 0, "stats", NULL, KIND_FLAG, AT(stats),
 	 "counts of them, and how long they took"},
 	{TAKES_FORCE, 0, "force", NULL, KIND_FLAG, AT(force),
-	 "even if not healthy; unlock: another's lock"},
+	 "even if not healthy, without room, or another's lock"},
 	{TAKES_VERIFY, 0, "verify", NULL, KIND_FLAG, AT(verify),
 	 "prove it from the data path's stamps"},
 	{TAKES_DRY_RUN, 0, "dry-run", NULL, KIND_FLAG, AT(dry_run),
