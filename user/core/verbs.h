@@ -40,8 +40,10 @@ void say_moved(struct txn *, const struct world_service *, const char *already);
 enum outcome other_pool(struct txn *, struct world_service *, struct world_pool **);
 /* 0 to 100 percent in steps of 0.01. */
 bool share_units(const json_t *percent, uint16_t *units);
-/* The body's service and shares; who is not named shares the rest. share is zeroed by the caller. */
-enum outcome read_shares(struct txn *, struct world_service **, uint16_t *share);
+/* The body's shares; the pools that are not named share the rest as they did before. share is zeroed by
+ * the caller. */
+enum outcome read_shares(struct txn *, struct world_service *, const uint16_t *before,
+			 uint16_t *share);
 
 /* ---- verbs_begin.c ---- */
 

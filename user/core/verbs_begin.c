@@ -329,13 +329,22 @@ enum outcome verb_roll(struct txn *t)
 
 /* ---- experiment ---- */
 
+/* What it will stand on, once a rollout that runs is out of the way. */
+static const uint16_t *base_of(const struct world_service *s)
+{
+	const struct rollout *r = service_rollout(s);
+
+	return r && rollout_state_phase(r->state) != PHASE_LATE ? r->base : s->share;
+}
+
 /* Of the arms that get more, the one that the answer names: the one that gets most. */
 static unsigned arm_of(const struct world_service *s, const uint16_t *share)
 {
+	const uint16_t *before = base_of(s);
 	unsigned best = s->live;
 
 	for (unsigned i = 0; i < s->cfg->n_pools; i++)
-		if (i != s->live && share[i] > s->share[i] &&
+		if (i != s->live && share[i] > before[i] &&
 		    (best == s->live || share[i] > share[best]))
 			best = i;
 	return best;
@@ -344,6 +353,7 @@ static unsigned arm_of(const struct world_service *s, const uint16_t *share)
 static enum outcome check_arms(struct txn *t, const struct world_service *s,
 			       const struct rollout *r)
 {
+	const uint16_t *before = base_of(s);
 	struct rollout arm = *r;
 	enum outcome o = OUT_REACHED;
 
@@ -353,7 +363,7 @@ static enum outcome check_arms(struct txn *t, const struct world_service *s,
 			    "%s, which is live, some",
 			    s->cfg->name, s->cfg->pools[s->live].name);
 	for (arm.candidate = 0; arm.candidate < s->cfg->n_pools && !o; arm.candidate++)
-		if (r->fixed[arm.candidate] > s->share[arm.candidate])
+		if (r->fixed[arm.candidate] > before[arm.candidate])
 			o = check_candidate(t, s, &arm);
 	return o;
 }
@@ -363,8 +373,10 @@ enum outcome verb_experiment(struct txn *t)
 	uint16_t share[ZDD_POOLS_PER_SERVICE] = {0};
 	struct world_service *s;
 	struct rollout r;
-	enum outcome o = read_shares(t, &s, share);
+	enum outcome o = find_service(t, txn_text(t, "service"), &s);
 
+	if (!o)
+		o = read_shares(t, s, base_of(s), share);
 	if (o)
 		return o;
 	r = make_rollout(t, s, STRATEGY_EXPERIMENT, arm_of(s, share));

@@ -244,16 +244,16 @@ bool share_units(const json_t *value, uint16_t *out)
 
 /* Gives `rest` to the pools that were not named, in proportion to what they have, by the largest
  * remainder, so that the sum is exact. */
-static void shrink_others(const struct world_service *s, const bool *named, unsigned rest,
-			  unsigned had, uint16_t *share)
+static void shrink_others(const struct world_service *s, const uint16_t *before, const bool *named,
+			  unsigned rest, unsigned had, uint16_t *share)
 {
 	unsigned given = 0, remainder[ZDD_POOLS_PER_SERVICE] = {0};
 
 	for (size_t i = 0; i < s->cfg->n_pools; i++) {
 		if (named[i])
 			continue;
-		share[i] = (uint16_t)(rest * s->share[i] / had);
-		remainder[i] = rest * s->share[i] % had + 1;
+		share[i] = (uint16_t)(rest * before[i] / had);
+		remainder[i] = rest * before[i] % had + 1;
 		given += share[i];
 	}
 	for (; given < rest; given++) {
@@ -267,20 +267,20 @@ static void shrink_others(const struct world_service *s, const bool *named, unsi
 	}
 }
 
-static enum outcome fill_rest(struct txn *t, const struct world_service *s, const bool *named,
-			      uint16_t *share)
+static enum outcome fill_rest(struct txn *t, const struct world_service *s, const uint16_t *before,
+			      const bool *named, uint16_t *share)
 {
 	unsigned sum = 0, had = 0;
 
 	for (size_t i = 0; i < s->cfg->n_pools; i++) {
 		sum += named[i] ? share[i] : 0;
-		had += named[i] ? 0 : s->share[i];
+		had += named[i] ? 0 : before[i];
 	}
 	if (sum > ZDD_SHARE_UNITS)
 		return tell(t->answer, OUT_BAD_REQUEST, "the shares add up to %g %%, more than 100",
 			    sum / 100.0);
 	if (had)
-		shrink_others(s, named, ZDD_SHARE_UNITS - sum, had, share);
+		shrink_others(s, before, named, ZDD_SHARE_UNITS - sum, had, share);
 	else if (sum < ZDD_SHARE_UNITS && named[s->live])
 		return tell(t->answer, OUT_BAD_REQUEST,
 			    "the shares add up to %g %%; say who gets "
@@ -291,36 +291,37 @@ static enum outcome fill_rest(struct txn *t, const struct world_service *s, cons
 	return OUT_REACHED;
 }
 
-enum outcome read_shares(struct txn *t, struct world_service **s, uint16_t *share)
+enum outcome read_shares(struct txn *t, struct world_service *s, const uint16_t *before,
+			 uint16_t *share)
 {
 	json_t *shares = json_object_get(t->body, "shares"), *value;
 	bool named[ZDD_POOLS_PER_SERVICE] = {false};
 	const char *pool;
-	enum outcome o = find_service(t, txn_text(t, "service"), s);
 
-	if (!o && !json_object_size(shares))
-		o = tell(t->answer, OUT_BAD_REQUEST, "shares: expected at least one pool");
+	if (!json_object_size(shares))
+		return tell(t->answer, OUT_BAD_REQUEST, "shares: expected at least one pool");
 	json_object_foreach(shares, pool, value) {
 		struct world_pool *p;
+		enum outcome o = find_pool(t, s, pool, &p);
 
-		if (!o)
-			o = find_pool(t, *s, pool, &p);
 		if (o)
 			return o;
-		if (!share_units(value, &share[pool_index(*s, p)]))
+		if (!share_units(value, &share[pool_index(s, p)]))
 			return tell(t->answer, OUT_BAD_REQUEST,
 				    "shares.%s: expected 0 to 100 percent in steps of 0.01", pool);
-		named[pool_index(*s, p)] = true;
+		named[pool_index(s, p)] = true;
 	}
-	return o ? o : fill_rest(t, *s, named, share);
+	return fill_rest(t, s, before, named, share);
 }
 
 enum outcome verb_share(struct txn *t)
 {
 	uint16_t share[ZDD_POOLS_PER_SERVICE] = {0};
 	struct world_service *s;
-	enum outcome o = read_shares(t, &s, share);
+	enum outcome o = find_service(t, txn_text(t, "service"), &s);
 
+	if (!o)
+		o = read_shares(t, s, s->share, share);
 	if (!o)
 		o = move(t, s, share);
 	return o ? o : moved_text(t);
