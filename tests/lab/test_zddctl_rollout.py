@@ -10,10 +10,10 @@ from lablib.api_peer import ANSWERS, NOT_FOUND
 from lablib.ctl import ENVIRONMENT, ZDDCTL, ask, one_line, peer, zddctl  # noqa: F401 (a fixture)
 from lablib.proc import wait_for
 
-BEGUN = {"result": "reached", "exit": 0, "text": "shop: canary green begins", "generation": 42, "revision": 8,
+BEGUN = {"result": "reached", "exit": 0, "text": "shop: canary to green begins", "generation": 42, "revision": 8,
          "took_ms": 1, "changes": ["shop: 5 %, 25 %, 50 %, 100 % to green"], "moved": [], "staying": [],
          "verify": None, "rollout": 12}
-ROLLOUT = {"number": 12, "strategy": "canary", "state": "watching", "state_text": "watches the candidate with its share",
+ROLLOUT = {"number": 12, "title": "canary to green", "strategy": "canary", "state": "watching", "state_text": "watches the candidate with its share",
            "candidate": "green", "previous": "blue", "share": 25, "step": 2, "steps": [5, 25, 50, 100],
            "began": "2026-11-21T02:00:00.000Z", "since": "2026-11-21T02:10:00.000Z", "watched_ms": 200000,
            "left_ms": 400000, "who": "alice", "why": "", "hook": None, "lease_ms": None, "breaker": None,
@@ -98,7 +98,7 @@ ENDS = [
 def test_the_end_is_the_answer(peer, command, state, more, code, words):
     goes_through(peer, rollout(state, **more))
     text = ask(peer, *command, code=code).replace("\n", " ")
-    assert f"shop: canary green (release 12): {words}" in text and "(generation 57, " in text, text
+    assert f"shop: canary to green (release 12): {words}" in text and "(generation 57, " in text, text
     answer = json.loads(ask(peer, *command, "-o", "json", code=code))
     assert answer["exit"] == code and answer["progress"] == rollout(state, **more)
     assert (answer["generation"], answer["revision"], answer["rollout"]) == (57, 9, 12)
@@ -113,7 +113,7 @@ def test_progress_is_told_once_each(peer):
     done = zddctl("--socket", peer.socket, "canary", "shop=green")
     assert done.returncode == 0
     assert done.stderr.decode().splitlines() == [
-        "zddctl: shop: canary green begins", "zddctl: shop: staging, waits for health",
+        "zddctl: shop: canary to green begins", "zddctl: shop: staging, waits for health",
         "zddctl: shop: step 1 of 4: 5 %, shifting", "zddctl: shop: step 1 of 4: 5 %, watching",
         "zddctl: shop: step 2 of 4: 25 %, watching"]
     assert done.stdout.count(b"\n") <= 2
@@ -139,7 +139,7 @@ def test_the_time_is_up(peer):
     goes_through(peer, rollout("watching"))
     done = zddctl("--socket", peer.socket, "canary", "shop=green", "--timeout", "300ms")
     assert (done.returncode, done.stdout) == (15, b"")
-    assert b"canary green (release 12) still going: step 2 of 4: 25 %, watching" in done.stderr
+    assert b"canary to green (release 12) still going: step 2 of 4: 25 %, watching" in done.stderr
     answer = json.loads(ask(peer, "canary", "shop=green", "--timeout", "300ms", "-o", "json", code=15))
     assert (answer["exit"], answer["result"]) == (15, "timeout")
 
@@ -160,7 +160,7 @@ def test_a_hook_is_no_person(peer):
 @pytest.mark.parametrize("args", [["--no-wait"], ["--dry-run"]])
 def test_not_waited_for(peer, args):
     goes_through(peer, rollout("watching"))
-    assert "canary green begins" in ask(peer, "canary", "shop=green", *args)
+    assert "canary to green begins" in ask(peer, "canary", "shop=green", *args)
     assert [m for m, _, _ in peer.requests] == ["POST"]
 
 
@@ -241,9 +241,9 @@ def test_get_shows_a_rollout(peer):
         text = ask(peer, *args)
         assert max(map(len, text.splitlines())) <= 80
         text = words_of(text)
-        for words in ("~ shop: canary green (release 12): step 2 of 4: 25 %, watching for 3m20s, 6m40s left; "
+        for words in ("~ shop: canary to green (release 12): step 2 of 4: 25 %, watching for 3m20s, 6m40s left; "
                       "25% asked, - seen", "hook gate runs (12-2-gate); lease 30s; breaker: 3 of 20 failed connections",
-                      "queued behind it: canary red, by bob", "refused 14/52 3/150 1.5 1 33.2",
+                      "queued behind it: canary of red, by bob", "refused 14/52 3/150 1.5 1 33.2",
                       "~ shop: locked by carol since 2026-11-21T01:00:00.000Z: freeze"):
             assert words in text, (words, text)
     wide = words_of(ask(peer, "get", "shop", "-o", "wide"))
@@ -254,13 +254,13 @@ def test_get_shows_a_rollout(peer):
 def test_of_all_services_only_the_line(peer):
     peer.answers["/v1/state"]["services"] = [shop(rollout("watching", judge=JUDGE))]
     text = ask(peer, "get")
-    assert "canary green (release 12)" in text and "14/52" not in text
+    assert "canary to green (release 12)" in text and "14/52" not in text
 
 
 def test_what_is_over_is_said_when_it_went_wrong(peer):
     goes_through(peer, rollout("rolled_back", why="5xx of green", judge=JUDGE))
     text = words_of(ask(peer, "get", "shop"))
-    assert "! shop: canary green (release 12): rolled back since 2026-11-21T02:10:00.000Z: 5xx of green" in text
+    assert "! shop: canary to green (release 12): rolled back since 2026-11-21T02:10:00.000Z: 5xx of green" in text
     assert "14/52" not in text
     goes_through(peer, rollout("stable"))
     assert "canary" not in ask(peer, "get", "shop")

@@ -208,6 +208,8 @@ static const struct {
 } shown[] = {
 	{&canary, "number", "12"},
 	{&canary, "strategy", "\"canary\""},
+	{&canary, "title", "\"canary to green\""},
+	{&in_place, "title", "\"update of blue in place\""},
 	{&canary, "state", "\"paused\""},
 	{&canary, "result", "\"paused\""},
 	{&canary, "exit", "13"},

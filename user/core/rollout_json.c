@@ -5,6 +5,7 @@
 #include "config_json.h"
 #include "rolling.h"
 #include "rollout_json.h"
+#include "rollout_plan.h"
 #include "saved.h"
 #include "view.h"
 
@@ -365,6 +366,7 @@ json_t *rollout_view(const struct world_service *s, const struct rollout *r,
 		     const struct rollout_extras *x)
 {
 	static const struct rollout_extras none;
+	char title[96];
 	json_t *o;
 
 	x = x ? x : &none;
@@ -379,6 +381,8 @@ json_t *rollout_view(const struct world_service *s, const struct rollout *r,
 		      s->cfg->pools[r->previous].name, "share", view_share(rollout_share(r)),
 		      "step", r->step + 1, "steps", view_steps(r), "began", view_time(r->began_ms),
 		      "since", view_time(r->state_ms), "watched_ms", (json_int_t)r->watched_ms);
+	rollout_title(s, r, title, sizeof(title));
+	json_object_set_new(o, "title", json_string(title));
 	json_object_set_new(o, "left_ms", view_left(r));
 	json_object_set_new(o, "who", json_sound(r->who));
 	json_object_set_new(o, "why", json_sound(r->why));

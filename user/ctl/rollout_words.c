@@ -19,21 +19,6 @@ void rollout_state_text(char *out, size_t size, const json_t *rollout)
 			*c = ' ';
 }
 
-/* "canary green", "roll of blue" */
-void rollout_name(char *out, size_t size, const json_t *rollout)
-{
-	const char *strategy = field_text(rollout, "strategy"),
-		   *candidate = field_text(rollout, "candidate");
-	bool in_place = !strcmp(candidate, field_text(rollout, "previous"));
-
-	if (!strcmp(strategy, strategy_words[STRATEGY_FLIP]))
-		snprintf(out, size, "flip to %s", candidate);
-	else if (!strcmp(strategy, strategy_words[STRATEGY_ROLLING]))
-		snprintf(out, size, "roll %s %s", in_place ? "of" : "to", candidate);
-	else
-		snprintf(out, size, "%s %s", strategy, candidate);
-}
-
 /* "backends 3 to 4 of 8: update, shifting"; none are out between batches. */
 static void batch_text(char *out, size_t size, const json_t *batch, const char *state)
 {
@@ -105,9 +90,8 @@ int rollout_outcome(const json_t *rollout, int64_t number, bool share_is_enough)
 void rollout_end(char *out, size_t size, const char *service, const json_t *rollout, int code)
 {
 	const char *why = field_text(rollout, "why");
-	char name[NAME_MAX_BYTES + 32], how[CELL_MAX];
+	char how[CELL_MAX];
 
-	rollout_name(name, sizeof(name), rollout);
 	if (code == EXIT_TIMEOUT || state_of(rollout) == ROLLOUT_WATCHING) {
 		rollout_progress(how, sizeof(how), rollout);
 		why = "";
@@ -115,8 +99,8 @@ void rollout_end(char *out, size_t size, const char *service, const json_t *roll
 		rollout_state_text(how, sizeof(how), rollout);
 		why = *why ? why : field_text(rollout, "state_text");
 	}
-	snprintf(out, size, "%s: %s (release %lld)%s: %s%s%s", service, name,
-		 (long long)field_int(rollout, "number", 0),
+	snprintf(out, size, "%s: %s (release %lld)%s: %s%s%s", service,
+		 field_text(rollout, "title"), (long long)field_int(rollout, "number", 0),
 		 code == EXIT_TIMEOUT ? " still going" : "", how, *why ? ": " : "", why);
 }
 

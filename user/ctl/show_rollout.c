@@ -68,17 +68,16 @@ static bool is_over(const json_t *rollout)
 
 static void print_head(struct ctl *ctl, const json_t *service, const json_t *rollout)
 {
-	char name[NAME_MAX_BYTES + 32], how[CELL_MAX];
+	char how[CELL_MAX];
 	struct line l = {.len = 0};
 	bool over = is_over(rollout), bad = over && field_int(rollout, "exit", 0);
 
-	rollout_name(name, sizeof(name), rollout);
 	if (over)
 		rollout_state_text(how, sizeof(how), rollout);
 	else
 		rollout_progress(how, sizeof(how), rollout);
 	add(&l, "%c %s: %s (release %lld): %s", bad ? '!' : '~', field_text(service, "service"),
-	    name, (long long)field_int(rollout, "number", 0), how);
+	    field_text(rollout, "title"), (long long)field_int(rollout, "number", 0), how);
 	if (over) {
 		add(&l, " since %s", field_text(rollout, "since"));
 	} else {
@@ -133,7 +132,7 @@ static void print_queued(struct ctl *ctl, const json_t *queued)
 
 	if (!json_is_object(queued))
 		return;
-	add(&l, "  queued behind it: %s %s, by %s", field_text(queued, "strategy"),
+	add(&l, "  queued behind it: %s of %s, by %s", field_text(queued, "strategy"),
 	    field_text(queued, "candidate"), field_text(queued, "who"));
 	print_wrapped(ctl, 2, l.text);
 }
