@@ -44,6 +44,7 @@ static const struct {
 	{"undo", shop, ROLLOUT_BAKE, ROLLOUT_ROLLED_BACK, 0, "blue", "rolled_back"},
 	{"undo", shop, ROLLOUT_PROMOTED, ROLLOUT_ROLLED_BACK, 0, "blue", "rolled_back"},
 	{"undo", shop, ROLLOUT_WATCHING, ROLLOUT_WATCHING, 4, "blue 75 %, green 25 %", ""},
+	{"undo", shop, ROLLOUT_STAGING, ROLLOUT_STAGING, 4, "blue", ""},
 	{"undo", shop, ROLLOUT_STABLE, ROLLOUT_STABLE, 0, "blue", ""},
 	{"flip", "{\"targets\":{\"shop\":\"green\"}}", ROLLOUT_WATCHING, ROLLOUT_WATCHING, 4,
 	 "blue 75 %, green 25 %", ""},
@@ -153,6 +154,8 @@ TEST(queued)
 {
 	struct world *w = running("queue", ROLLOUT_WATCHING, 1);
 	struct world_service *s = world_find(w, "shop");
+	char why[ROLLOUT_WHY];
+	json_t *saved;
 
 	CHECK_INT(run(&w, "experiment", "{\"service\":\"shop\",\"shares\":{\"green\":9}}", 2000),
 		  0);
@@ -163,6 +166,10 @@ TEST(queued)
 		CHECK_INT(s->queued->number, s->rollout->number + 1);
 	}
 	CHECK_INT(s->rollout->state, ROLLOUT_WATCHING);
+	saved = service_saved(s);
+	if (!CHECK(service_load_rollouts(s, saved, why)))
+		printf("# %s\n", why);
+	json_decref(saved);
 	CHECK_INT(run(&w, "canary", canary, 2000), OUT_REFUSED); /* one may wait */
 	put_state(w, "shop", ROLLOUT_BAKE, 3);
 	CHECK_INT(run(&w, "abort", shop, 3000), 0); /* what waits, for the other cannot be */
@@ -170,6 +177,22 @@ TEST(queued)
 	CHECK_STR(ended(), "aborted");
 	CHECK_INT(s->rollout->state, ROLLOUT_BAKE);
 	CHECK_STR(shares(w, "shop"), "green");
+	done(w);
+}
+
+TEST(undo_does_not_wait_for_what_waits)
+{
+	struct world *w = running("queue", ROLLOUT_WATCHING, 1);
+	struct world_service *s = world_find(w, "shop");
+
+	run(&w, "canary", canary, 2000);
+	put_state(w, "shop", ROLLOUT_BAKE, 3);
+	CHECK_INT(run(&w, "undo", shop, 3000), 0);
+	CHECK_STR(shares(w, "shop"), "blue");
+	CHECK_STR(ended(), "rolled_back");
+	CHECK(s->queued != NULL);
+	CHECK_INT(run(&w, "undo", shop, 3000), OUT_REFUSED);
+	CHECK(strstr(last.text, "abort it first") != NULL);
 	done(w);
 }
 

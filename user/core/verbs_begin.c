@@ -30,6 +30,7 @@ struct rollout make_rollout(const struct txn *t, const struct world_service *s,
 		.state_ms = t->now_ms,
 	};
 
+	memcpy(r.base, s->share, sizeof(r.base)); /* until it is grounded */
 	snprintf(r.who, sizeof(r.who), "%s", t->ask->who);
 	snprintf(r.why, sizeof(r.why), "%s", why ? why : "");
 	return r;

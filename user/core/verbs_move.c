@@ -77,8 +77,6 @@ static enum outcome move(struct txn *t, struct world_service *s, const uint16_t 
 	char from[256], to[256];
 	enum outcome o;
 
-	if (service_rollout(s) || s->queued)
-		return refuse_running(t, s);
 	if (!memcmp(s->share, share, sizeof(s->share))) {
 		say_moved(t, s, " already");
 		return check_revision(t, s);
@@ -124,6 +122,12 @@ enum outcome other_pool(struct txn *t, struct world_service *s, struct world_poo
 	return OUT_REACHED;
 }
 
+/* The shares are the rollout's. */
+static bool is_busy(const struct world_service *s)
+{
+	return service_rollout(s) || s->queued;
+}
+
 /* Each rollout goes its own way, so that several would not be one step. */
 static enum outcome flip_by_rollout(struct txn *t, struct world_service *s,
 				    const struct world_pool *p)
@@ -155,7 +159,7 @@ static enum outcome flip_one(struct txn *t, const char *service, const json_t *t
 	share[pool_index(s, p)] = ZDD_SHARE_UNITS;
 	if (flips_by_rollout(t, s) && memcmp(s->share, share, sizeof(share)))
 		return flip_by_rollout(t, s, p);
-	return move(t, s, share);
+	return is_busy(s) ? refuse_running(t, s) : move(t, s, share);
 }
 
 enum outcome verb_flip(struct txn *t)
@@ -174,15 +178,22 @@ enum outcome verb_flip(struct txn *t)
 	return json_array_size(t->answer->moved) ? moved_text(t) : OUT_REACHED;
 }
 
-/* One that is promoted ends here; of the others abort is the way back. */
+static bool is_promoted(const struct world_service *s)
+{
+	const struct rollout *r = service_rollout(s);
+
+	return r && rollout_state_phase(r->state) == PHASE_LATE;
+}
+
+/* One that is promoted ends here. */
 static enum outcome undo_rollout(struct txn *t, struct world_service *s, bool *ended)
 {
 	struct rollout *r = service_rollout(s);
 	const char *why = txn_text(t, "why");
 	enum outcome o;
 
-	if (!r || rollout_state_phase(r->state) != PHASE_LATE)
-		return OUT_REACHED; /* move() refuses one that runs */
+	if (!is_promoted(s))
+		return OUT_REACHED;
 	o = touch(t, s);
 	if (o)
 		return o;
@@ -201,6 +212,8 @@ enum outcome verb_undo(struct txn *t)
 
 	if (o)
 		return o;
+	if (is_busy(s) && !is_promoted(s))
+		return refuse_running(t, s); /* abort is the way back */
 	if (s->stable_live == STABLE_GONE)
 		return tell(t->answer, OUT_REFUSED,
 			    "%s: the release before this one used a pool "
@@ -320,6 +333,8 @@ enum outcome verb_share(struct txn *t)
 	struct world_service *s;
 	enum outcome o = find_service(t, txn_text(t, "service"), &s);
 
+	if (!o && is_busy(s))
+		o = refuse_running(t, s);
 	if (!o)
 		o = read_shares(t, s, s->share, share);
 	if (!o)
