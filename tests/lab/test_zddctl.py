@@ -31,7 +31,7 @@ LOOK = [
     (["status", "shop", "--until", "degraded"], "/v1/services/shop", ["degraded"]),
     (["why", "shop"], "/v1/services/shop/why", ["drains because"]),
     (["history", "shop"], "/v1/services/shop/history",
-     ["   3  2026-11-21T02:00:00Z  flip     reached      green -> blue, by root: the", "version is too slow for"]),
+     ["   3  2026-11-21T02:00:00Z  flip        reached      green -> blue, by root: the", "new version is too slow"]),
     (["conns", "shop"], "/v1/services/shop/conns", ["192.0.2.7:51000", "250ms", "2h3m"]),
     (["conns", "shop/blue"], "/v1/services/shop/conns?pool=blue", ["established"]),
     (["conns", "shop/blue/[fd00::1]:80", "--limit", "7"],

@@ -33,7 +33,7 @@ static void print_release(const struct ctl *ctl, const json_t *release)
 	const char *from = field_text(release, "from"), *why = field_text(release, "why");
 	const char *result = field_text(release, "result");
 	char line[2048];
-	int at = printf("%4lld  %.19sZ  %-7s  %-11s  ", (long long)field_int(release, "number", 0),
+	int at = printf("%4lld  %.19sZ  %-10s  %-11s  ", (long long)field_int(release, "number", 0),
 			field_text(release, "started"), field_text(release, "kind"),
 			*result ? result : "going on");
 
@@ -51,7 +51,7 @@ static void history_print(struct ctl *ctl, const struct view *view, const json_t
 		table_print(ctl, view, answer);
 		return;
 	}
-	printf("%4s  %-20s  %-7s  %-11s  %s\n", "NO", "STARTED", "KIND", "RESULT", "CHANGE");
+	printf("%4s  %-20s  %-10s  %-11s  %s\n", "NO", "STARTED", "KIND", "RESULT", "CHANGE");
 	json_array_foreach(releases, i, release)
 		print_release(ctl, release);
 }
