@@ -106,6 +106,7 @@ struct zdd_job {
 	__u32 told_place, told_epoch;
 	__u16 told_pool, new_pool;
 	__u32 sent_place;
+	__u32 http; /* the reply is to be looked at: http.h */
 	struct zdd_addr told_client;
 	/* Not cleared between packets: */
 	struct zdd_survey survey; /* scratch of open.h and alias.h */

@@ -7,17 +7,21 @@
 #include "late.h"
 #include "retry.h"
 
-ZDD_INLINE void end_client(struct zdd_job *j, enum zdd_verdict verdict, __u16 listener)
+/* Returns the listener's flags. */
+ZDD_INLINE __u32 end_client(struct zdd_job *j, enum zdd_verdict verdict, __u16 listener)
 {
 	const struct zdd_listener *l = AT(listeners, listener);
 	struct zdd_out *o = &j->out;
 
-	if (!l)
-		return end_pass(o, ZDD_V_DIRECT);
+	if (!l) {
+		end_pass(o, ZDD_V_DIRECT);
+		return 0;
+	}
 	o->action = ACT_TO_CLIENT;
 	o->verdict = verdict;
 	o->addr = l->addr;
 	o->port = l->port;
+	return l->flags;
 }
 
 ZDD_INLINE void tell_answered(struct zdd_job *j, const struct zdd_hit *hit)
@@ -73,11 +77,21 @@ ZDD_INLINE void tell_again(struct zdd_job *j, const struct zdd_hit *hit)
 		tell(j, hit, TELL_AGAIN);
 }
 
+/* Data that was not there before. */
+ZDD_INLINE void may_be_http(struct zdd_job *j, const struct zdd_hit *hit, __u32 expected)
+{
+	if (!j->p.payload || (__s32)(j->p.seq - expected) < 0)
+		return;
+	j->http = 1;
+	tell(j, hit, 0);
+}
+
 ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 {
 	struct zdd_flow *f = hit->flow;
 	__u16 state = ZDD_META_STATE(hit->meta), bits = 0;
 	struct zdd_out *o = &j->out;
+	__u32 expected = f->server_seq;
 
 	if (unlikely(state & ZDD_F_CUT)) {
 		end_cut(j, hit->place, hit->meta, 0);
@@ -100,7 +114,8 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 	}
 	flow_touch(hit, bits, j->now);
 	count_reply(&j->p, hit->owner.backend, !!(bits & (ZDD_F_RST | ZDD_F_FIN_S) & ~state));
-	end_client(j, ZDD_V_REPLY, hit->owner.listener);
+	if (unlikely(end_client(j, ZDD_V_REPLY, hit->owner.listener) & ZDD_L_HTTP))
+		may_be_http(j, hit, expected);
 	o->backend = hit->owner.backend;
 	o->link = f->link;
 	o->vlan = f->vlan;

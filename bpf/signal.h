@@ -163,29 +163,14 @@ ZDD_INLINE void count_times(const struct zdd_job *j, struct zdd_pool_signals *ro
 		ONCE(*time) = ZDD_FLOW_TIME(j->told_epoch, us);
 }
 
-ZDD_INLINE __u32 first_of_tick(const struct zdd_job *j)
-{
-	__u64 who = zdd_client_hash(&j->told_client, j->seed ^ j->told_pool);
-	__u64 *cell = AT(tick_seen, ZDD_SEEN_CELL(who));
-
-	return cell ? zdd_seen_first(cell, who, j->now / geometry.hz, j->told) : 0;
-}
-
 ZDD_INLINE void count_outcomes(const struct zdd_job *j, struct zdd_pool_signals *row)
 {
-	__u32 told = j->told, first = first_of_tick(j);
+	__u64 who = zdd_seen_who(&j->told_client, j->told_pool, j->seed);
+	__u64 *cell = AT(tick_seen, ZDD_SEEN_CELL(who));
+	__u32 tick = j->now / geometry.hz;
 
-#pragma clang loop unroll(disable)
-	for (__u32 k = 0; k < ZDD_SIGNAL_COUNT; k++, told >>= 2, first >>= 2) {
-		struct zdd_signal_count *c = &row->kind[k];
-
-		if (!(told & 3))
-			continue;
-		c->n++;
-		c->bad += told >> 1 & 1;
-		c->sources += first & 1;
-		c->bad_sources += first >> 1 & 1;
-	}
+	if (cell)
+		zdd_signals_add(row, j->told, zdd_seen_first(cell, who, tick, j->told));
 }
 
 ZDD_RARE int count_told(const struct zdd_job *j)

@@ -5,6 +5,7 @@
 
 #include "mem.h"
 #include "host.h"
+#include "http.h"
 #include "oneway_xdp.h"
 #include "oneway_tc.h"
 #include "local.h"
@@ -89,6 +90,25 @@ ZDD_RARE int tc_keep_early(struct __sk_buff *skb, struct zdd_job *j)
 	return TC_ACT_SHOT;
 }
 
+/* The first bytes of a response: the frame is still as it came. */
+ZDD_RARE int xdp_http(struct xdp_md *ctx, struct zdd_job *j)
+{
+	__u8 head[HTTP_HEAD];
+
+	if (j && !bpf_xdp_load_bytes(ctx, payload_offset(&j->p), head, sizeof(head)))
+		count_http(j, head);
+	return 0;
+}
+
+ZDD_RARE int tc_http(struct __sk_buff *skb, struct zdd_job *j)
+{
+	__u8 head[HTTP_HEAD];
+
+	if (j && !bpf_skb_load_bytes(skb, payload_offset(&j->p), head, sizeof(head)))
+		count_http(j, head);
+	return 0;
+}
+
 SEC("xdp")
 int zdd_xdp(struct xdp_md *ctx)
 {
@@ -115,6 +135,8 @@ int zdd_xdp(struct xdp_md *ctx)
 			return xdp_send_quoted(ctx, j);
 	} else {
 		lookup(ctx, parsed, j);
+		if (unlikely(j->http))
+			xdp_http(ctx, j);
 	}
 	if (unlikely(j->out.action == ACT_BEFORE)) {
 		bpf_tail_call(ctx, &before_xdp, 0);
@@ -154,6 +176,8 @@ ZDD_INLINE int tc_run(struct __sk_buff *skb, int egress)
 			return tc_send_quoted(skb, j, parsed == PARSED_FRAGMENT);
 	} else {
 		lookup(skb, parsed, j);
+		if (unlikely(j->http))
+			tc_http(skb, j);
 	}
 	if (unlikely(j->out.action == ACT_BEFORE)) {
 		bpf_tail_call(skb, &before_tc, egress);

@@ -148,8 +148,13 @@ struct zdd_listener {
 	__be16 port;
 	__u8 proto;
 	__u8 used;
-	__u32 idle; /* jiffies after which a silent flow is over */
-	__u32 spare[2];
+	__u32 idle;  /* jiffies after which a silent flow is over */
+	__u32 flags; /* enum zdd_listener_flag */
+	__u32 spare;
+};
+
+enum zdd_listener_flag {
+	ZDD_L_HTTP = 1, /* its replies are clear text of HTTP/1: statuses are counted */
 };
 
 /* How packets get to a backend. (Mode local rewrites and forwards nothing: ZDD_S_LOCAL.) */

@@ -14,7 +14,9 @@
  *                its FIN, nor when it had answered and the client had sent its FIN: they were done.
  *   EMPTY        a connection whose client had sent data when the server's first byte or, instead, its
  *                FIN came. Who speaks first (SSH, SMTP) is not exposed.
- *   HTTP_5XX     a response of 200 and above, on listeners that are asked for it
+ *   HTTP_5XX     a response of 200 and above, on listeners with ZDD_L_HTTP: a segment that its server sends
+ *                for the first time and that begins with a status line. What begins within a segment is not
+ *                seen: pipelined responses that the server sends together count as one.
  *   UDP_SILENT   a UDP flow: answered, or over without an answer
  * Data in a SYN (RFC 7413) is not heard. Connections that end silently, those kept without record, those
  * of mode local, and ways on which replies do not come by (dsr, ipip, gue) show nothing. When packets of
@@ -111,7 +113,7 @@ ZDD_INLINE __u32 zdd_latency_bucket(__u32 us)
  * Another one with the same cell takes it over, and the first counts once more when it comes back in
  * this tick: at n sources a second for some n / 131072 of those that come back. */
 
-/* Who: zdd_client_hash of the address and of the pool's number as salt. told: outcomes. Returns which of
+/* who: by zdd_seen_who. told: outcomes. Returns which of
  * them are the source's first in this tick: in the place of good its exposure, in that of bad its bad one.
  * A cell that two CPUs change at once counts once too often. */
 ZDD_INLINE __u32 zdd_seen_first(__u64 *cell, __u64 who, __u32 tick, __u32 told)
@@ -124,6 +126,27 @@ ZDD_INLINE __u32 zdd_seen_first(__u64 *cell, __u64 who, __u32 tick, __u32 told)
 	if (wanted & ~has)
 		__sync_val_compare_and_swap(cell, was, head | has | wanted);
 	return wanted & ~has;
+}
+
+/* told: outcomes; first: as by zdd_seen_first. The row is the caller's. */
+ZDD_INLINE void zdd_signals_add(struct zdd_pool_signals *row, __u32 told, __u32 first)
+{
+	for (__u32 k = 0; k < ZDD_SIGNAL_COUNT; k++, told >>= 2, first >>= 2) {
+		struct zdd_signal_count *c = &row->kind[k];
+
+		if (!(told & 3))
+			continue;
+		c->n++;
+		c->bad += told >> 1 & 1;
+		c->sources += first & 1;
+		c->bad_sources += first >> 1 & 1;
+	}
+}
+
+/* Who, for zdd_seen_first. seed: the desk's. */
+ZDD_INLINE __u64 zdd_seen_who(const struct zdd_addr *client, __u16 pool, __u64 seed)
+{
+	return zdd_client_hash(client, seed ^ pool);
 }
 
 /* ---- each source once a rollout ----

@@ -288,6 +288,52 @@ static const struct step one_way[] = {
 	ONE_WAY("forwarded", .flags = FIN | ACK, .seq = 1011, .ack = 5001),
 };
 
+/* ---- HTTP ---- */
+
+#define HTTP_ASKS(what, verdict, ...)                                                              \
+	{                                                                                          \
+		.from = CLIENT, .to = HTTP, {__VA_ARGS__}, verdict, HTTP_B, .shows = what          \
+	}
+#define HTTP_SAYS(what, ...)                                                                       \
+	{                                                                                          \
+		.from = HTTP_B, .to = CLIENT, {__VA_ARGS__}, "reply", .source = HTTP,              \
+		.shows = what                                                                      \
+	}
+#define SAYS(line, n) .flags = ACK, .seq = (n), .ack = 1011, .data = 20, .text = (line)
+#define HTTP_ASKED                                                                                 \
+	HTTP_ASKS("", "new", .flags = SYN, .seq = 1000),                                           \
+		HTTP_SAYS("refused syn_timeout connect", SYNACK),                                  \
+		HTTP_ASKS("", "forwarded", .flags = ACK, .seq = 1001, .ack = 5001, .data = 10)
+
+static const struct step http[] = {
+	HTTP_ASKED,
+	HTTP_SAYS("empty first_byte", SAYS("HTTP/1.1 100 Continue", 5001)),
+	HTTP_SAYS("5xx", SAYS("HTTP/1.1 200 OK", 5021)),
+	HTTP_SAYS("", SAYS("HTTP/1.x 500", 5041)),
+	HTTP_SAYS("5xx!", SAYS("HTTP/1.1 500 Internal", 5061)),
+	HTTP_SAYS("again", SAYS("HTTP/1.1 500 Internal", 5061)),
+	HTTP_SAYS("5xx!", SAYS("HTTP/1.0 599", 5081)),
+	HTTP_SAYS("5xx", SAYS("HTTP/1.1 404", 5101)),
+	HTTP_SAYS("", SAYS("HTTP/1.1 600", 5121)),
+	HTTP_SAYS("", SAYS("HTTP/1.1 5", 5141)),
+	HTTP_SAYS("", SAYS("XTTP/1.1 500", 5161)),
+	HTTP_SAYS("", .flags = ACK, .seq = 5181, .ack = 1011, .data = 11, .text = "HTTP/1.1 50"),
+	HTTP_SAYS("", .flags = ACK, .seq = 5192, .ack = 1011),
+};
+
+/* With the response, the end. */
+static const struct step http_closed[] = {
+	HTTP_ASKED,
+	HTTP_SAYS("empty 5xx! first_byte", .flags = FIN | ACK, .seq = 5001, .ack = 1011, .data = 20,
+		  .tcp_words = 3, .text = "HTTP/1.1 503 Bad"),
+};
+
+/* Nobody asked for its statuses. */
+static const struct step http_unasked[] = {
+	ASKED,
+	ANSWER("empty first_byte", SAYS("HTTP/1.1 500", 5001)),
+};
+
 /* ---- UDP ---- */
 
 #define DATAGRAM(what, verdict, ...)                                                               \
@@ -475,6 +521,9 @@ static const struct packet_case cases[] = {
 	{"signal: one way", STEPS(one_way)},
 	{"signal: UDP answered", STEPS(udp)},
 	{"signal: UDP silent", STEPS(udp_silent)},
+	{"signal: HTTP", STEPS(http)},
+	{"signal: HTTP, status and FIN", STEPS(http_closed)},
+	{"signal: HTTP, not asked for", STEPS(http_unasked)},
 	{"lease: holds", STEPS(lease_holds)},
 	{"lease: over", STEPS(lease_over)},
 	{"lease: none", STEPS(lease_none)},

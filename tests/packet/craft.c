@@ -231,9 +231,15 @@ static void quote(struct spec *s, struct frame *about)
 
 static void put_data(const struct spec *s, struct frame *f)
 {
-	if (s->data >= 2)
+	unsigned i = 0, text = s->text ? (unsigned)strlen(s->text) : 0;
+
+	for (; i < text && i < s->data; i++)
+		put8(f, (uint8_t)s->text[i]);
+	if (!text && s->data >= 2) {
 		put16(f, s->word);
-	for (unsigned i = s->data >= 2 ? 2 : 0; i < s->data; i++)
+		i = 2;
+	}
+	for (; i < s->data; i++)
 		put8(f, i * 7 + 1);
 }
 

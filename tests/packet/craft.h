@@ -57,6 +57,7 @@ struct spec {
 	const char *ext;   /* v6 extension headers: h r d, upper case for 16 bytes */
 	uint16_t data;     /* bytes of payload */
 	uint16_t word;     /* the first two of it */
+	const char *text;  /* it begins with this, NULL: with word */
 	uint32_t seq, ack;
 	enum check check;
 	int16_t total_off; /* added to the IP length */

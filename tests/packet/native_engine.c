@@ -6,6 +6,7 @@
 
 #include "mem.h"
 #include "lookup.h"
+#include "http.h"
 #include "route.h"
 #include "oneway.h"
 #include "quote.h"
@@ -298,6 +299,16 @@ static enum ran_code apply(struct pass *x)
 	return code;
 }
 
+static void look_whole(struct pass *x, enum zdd_parsed parsed)
+{
+	size_t at;
+
+	lookup(0, parsed, x->j);
+	at = payload_offset(&x->j->p);
+	if (x->j->http && at + HTTP_HEAD <= x->f->len)
+		count_http(x->j, x->f->bytes + at);
+}
+
 /* As the programs do it: one road for errors, one for the rest. */
 static void look_at(struct pass *x)
 {
@@ -310,7 +321,7 @@ static void look_at(struct pass *x)
 	if (parsed == PARSED_FRAGMENT)
 		lookup_fragment(x->j);
 	else if (!x->error)
-		lookup(0, parsed, x->j);
+		look_whole(x, parsed);
 	else if (read_quote(data, end, x->j))
 		end_pass(&x->j->out, ZDD_V_NOT_L4);
 	else

@@ -26,6 +26,8 @@
 	"    pools: {one: [], two: ['10.0.9.9:1', '[fd00:9::9]:1']}\n"                             \
 	"  local:\n    listen: ['" LOCAL "/tcp']\n    forward: local\n    live: one\n"           \
 	"    pools: {one: ['127.0.0.1:8080']}\n"                                                 \
+	"  http:\n    listen: ['" HTTP "/tcp']\n    signals: {http: true}\n"                     \
+	POOL("'" HTTP_B "'")                                                                       \
 	"  far:\n    listen: ['" FAR "/tcp', '" FAR "/udp', '" FAR6 "/tcp', '" FAR6 "/udp']\n"     \
 	"    forward: snat\n"                                                                     \
 	POOL("'" FAR_B "', '" FAR6_B "'")                                                          \

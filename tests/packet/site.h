@@ -111,6 +111,8 @@ void backend_mac(const struct end *backend, uint8_t mac[6]);
 #define CANARY "203.0.113.60:443" /* TCP, two pools of one backend each, the first is live */
 #define CANARY_LIVE "10.0.10.11:8080"
 #define CANARY_NEW "10.0.10.21:8080"
+#define HTTP "203.0.113.61:80" /* TCP, its statuses are counted */
+#define HTTP_B "10.0.11.11:8080"
 #define LEAVING "203.0.113.30:443" /* not in site_config_less */
 #define LEAVING_B "10.0.4.11:8080"
 

@@ -59,6 +59,8 @@ static int listener_door(struct draft *d, const struct cfg_service *cfg, uint32_
 	if (object < 0)
 		return draft_full(d, "listeners", d->geometry->listeners);
 	d->memory->listeners[object].idle = idle_jiffies(d, cfg, l->proto);
+	d->memory->listeners[object].flags =
+		cfg->signals_http && l->proto == IPPROTO_TCP ? ZDD_L_HTTP : 0;
 	door.listener = (uint16_t)object;
 	return put_address(d, &door);
 }
