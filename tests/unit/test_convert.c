@@ -264,6 +264,23 @@ TEST(flows_come_over)
 	end();
 }
 
+/* Of flows of before nobody knows whether they were answered: they are not to seem silent. */
+TEST(udp_of_before_is_answered)
+{
+	struct zdd_flow one = flow(1, 1, ZDD_F_UDP, 0), *f;
+
+	for (uint32_t version = 3; version <= 4; version++) {
+		begin();
+		CHECK_INT(convert(), 0);
+		small.layout_version = version;
+		CHECK_INT(flow_enter(&from, FLOWS_UDP, &one), 0);
+		CHECK_INT(flows_enter_all(&from, &to), 0);
+		f = only(&to, FLOWS_UDP, 1);
+		CHECK(f && !(ZDD_META_STATE(f->meta) & ZDD_F_SERVED) == (version == 4));
+		end();
+	}
+}
+
 TEST(later_news_are_added)
 {
 	struct zdd_flow one = flow(1, 1, ZDD_F_SYNACK, 100), *old, *new;

@@ -305,6 +305,8 @@ static size_t enter_region(const struct zdd_memory *from, const struct zdd_memor
 			continue;
 		if (from->geometry->layout_version < 2)
 			f.source = 0; /* were bits of the generation */
+		if (from->geometry->layout_version < 4 && region == FLOWS_UDP)
+			f.meta |= (__u64)ZDD_F_SERVED << 16; /* nobody noted what was answered */
 		if (flow_enter(to, region, &f))
 			lost++;
 	}

@@ -108,16 +108,46 @@ static void count(struct tally *t, const struct zdd_flow *f)
 	}
 }
 
+/* ---- UDP flows without an answer ---- */
+
+/* Replies of modes dsr, ipip and gue do not come by. */
+static bool is_unanswered(const struct datapath *dp, const struct zdd_flow *f)
+{
+	uint16_t state = ZDD_META_STATE(f->meta);
+
+	return state & ZDD_F_UDP && !(state & (ZDD_F_SERVED | ZDD_F_ALIAS)) &&
+	       !zdd_one_way(dp->memory.backends[f->owner.backend].forward);
+}
+
+/* Into the daemon's own row: as bpf/signal.h counts those that a packet finds to be over. */
+static void tell_unanswered(const struct datapath *dp, const struct zdd_flow *f, uint32_t now)
+{
+	const struct zdd_memory *m = &dp->memory;
+	const struct zdd_geometry *g = m->geometry;
+	uint16_t pool = f->owner.pool;
+	uint64_t who = zdd_seen_who(&f->client, pool, m->desk->flow_seed);
+	uint32_t told = ZDD_TOLD(UDP_SILENT, 1);
+
+	if (pool < ZDD_WATCHED(g))
+		zdd_signals_add(
+			&m->pool_signals[(g->cpus - 1) * ZDD_WATCHED(g) + pool], told,
+			zdd_seen_first(&m->tick_seen[ZDD_SEEN_CELL(who)], who, now / g->hz, told));
+}
+
 /* ---- rounds ---- */
 
 static void walk_bucket(struct datapath *dp, uint32_t bucket, uint32_t now)
 {
 	struct seen s;
 
-	for (uint32_t w = 0; w < ZDD_FLOW_WAYS; w++)
-		if (read_flow(dp, bucket * ZDD_FLOW_WAYS + w, &s) &&
-		    !(is_expired(dp, &s.flow, now) && flow_end(&dp->memory, s.place, s.flow.meta)))
+	for (uint32_t w = 0; w < ZDD_FLOW_WAYS; w++) {
+		if (!read_flow(dp, bucket * ZDD_FLOW_WAYS + w, &s))
+			continue;
+		if (!is_expired(dp, &s.flow, now) || !flow_end(&dp->memory, s.place, s.flow.meta))
 			count(&dp->round, &s.flow);
+		else if (is_unanswered(dp, &s.flow))
+			tell_unanswered(dp, &s.flow, now);
+	}
 }
 
 /* Established flows come last: one that is promoted during a round is met once or twice, never not
