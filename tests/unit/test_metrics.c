@@ -34,6 +34,14 @@ TEST(samples)
 		"zdd_backend_ejected{service=\"shop\",pool=\"blue\",backend=\"10.0.1.11:8080\"} 0\n",
 		"zdd_packets_total{verdict=\"new\"} 18446744073709551615\n",
 		"zdd_notes_total{note=\"via_stack\"} 5\n",
+		"zdd_pool_signal_total{service=\"shop\",pool=\"blue\",signal=\"5xx\",count=\"bad\"} 4\n",
+		"zdd_pool_signal_total{service=\"shop\",pool=\"blue\",signal=\"refused\",count=\"n\"} 0\n",
+		"zdd_pool_connect_seconds_bucket{service=\"shop\",pool=\"blue\",le=\"0.000002\"} 0\n",
+		"zdd_pool_connect_seconds_bucket{service=\"shop\",pool=\"blue\",le=\"0.000004\"} 1\n",
+		"zdd_pool_connect_seconds_bucket{service=\"shop\",pool=\"blue\",le=\"0.001024\"} 1\n",
+		"zdd_pool_connect_seconds_bucket{service=\"shop\",pool=\"blue\",le=\"0.002048\"} 4\n",
+		"zdd_pool_connect_seconds_sum{service=\"shop\",pool=\"blue\"} 0.003266125\n",
+		"zdd_pool_connect_seconds_count{service=\"shop\",pool=\"blue\"} 4\n",
 	};
 	struct world *w = sight_make();
 	char *text;
@@ -70,7 +78,7 @@ TEST(format)
 		}
 		line += strncmp(line, "# TYPE ", 7) ? 0 : 7;
 		len = strlen(name);
-		CHECK(!strncmp(line, name, len) && strchr(" {", line[len]));
+		CHECK(!strncmp(line, name, len) && strchr(" {_", line[len]));
 	}
 	CHECK(line && !*line && !rest); /* the last line ends too */
 	free(text);

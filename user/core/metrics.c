@@ -5,13 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics.h"
-
-struct text {
-	char *bytes;
-	size_t len, room;
-	bool failed;
-};
+#include "metrics_int.h"
 
 /* What one sample is about; NULL where a metric of that level has none. */
 struct subject {
@@ -132,9 +126,7 @@ static const struct metric metrics[] = {
 	 reply_bytes},
 };
 
-static void add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct text *t, const char *format, ...)
+void metrics_add(struct text *t, const char *format, ...)
 {
 	char line[512];
 	va_list args;
@@ -162,14 +154,14 @@ static void add(struct text *t, const char *format, ...)
 /* Names are [A-Za-z0-9._-] and addresses hold no quotes: nothing to escape. */
 static void sample(struct text *t, const struct metric *m, const struct subject *u)
 {
-	add(t, "%s", m->name);
+	metrics_add(t, "%s", m->name);
 	if (m->level >= SERVICE)
-		add(t, "{service=\"%s\"", u->service->cfg->name);
+		metrics_add(t, "{service=\"%s\"", u->service->cfg->name);
 	if (m->level >= POOL)
-		add(t, ",pool=\"%s\"", u->pool->cfg->name);
+		metrics_add(t, ",pool=\"%s\"", u->pool->cfg->name);
 	if (m->level == BACKEND)
-		add(t, ",backend=\"%s\"", u->backend->cfg->text);
-	add(t, "%s %.16g\n", m->level >= SERVICE ? "}" : "", m->value(u));
+		metrics_add(t, ",backend=\"%s\"", u->backend->cfg->text);
+	metrics_add(t, "%s %.16g\n", m->level >= SERVICE ? "}" : "", m->value(u));
 }
 
 static void sample_pool(struct text *t, const struct metric *m, struct subject *u,
@@ -209,18 +201,18 @@ static void sample_all(struct text *t, const struct metric *m, struct subject *u
 
 static void counters(struct text *t, const struct zdd_count_row *row)
 {
-	add(t, "# HELP zdd_packets_total Frames seen, by how they left zdd.\n"
-	       "# TYPE zdd_packets_total counter\n");
+	metrics_add(t, "# HELP zdd_packets_total Frames seen, by how they left zdd.\n"
+		       "# TYPE zdd_packets_total counter\n");
 #define V(symbol, name, kind, expected, sentence)                                                  \
-	add(t, "zdd_packets_total{verdict=\"" #name "\"} %" PRIu64 "\n",                           \
-	    (uint64_t)row->verdict[ZDD_V_##symbol]);
+	metrics_add(t, "zdd_packets_total{verdict=\"" #name "\"} %" PRIu64 "\n",                   \
+		    (uint64_t)row->verdict[ZDD_V_##symbol]);
 	ZDD_VERDICTS(V)
 #undef V
-	add(t, "# HELP zdd_notes_total What happened to frames on the way.\n"
-	       "# TYPE zdd_notes_total counter\n");
+	metrics_add(t, "# HELP zdd_notes_total What happened to frames on the way.\n"
+		       "# TYPE zdd_notes_total counter\n");
 #define N(symbol, name, expected, sentence)                                                        \
-	add(t, "zdd_notes_total{note=\"" #name "\"} %" PRIu64 "\n",                                \
-	    (uint64_t)row->note[ZDD_N_##symbol]);
+	metrics_add(t, "zdd_notes_total{note=\"" #name "\"} %" PRIu64 "\n",                        \
+		    (uint64_t)row->note[ZDD_N_##symbol]);
 	ZDD_NOTES(N)
 #undef N
 }
@@ -231,15 +223,16 @@ char *metrics_text(const struct world *w, const struct numbers *n, const struct 
 	struct subject u = {.world = w, .facts = facts};
 	struct text t = {0};
 
-	add(&t,
-	    "# HELP zdd_build_info The version that runs.\n# TYPE zdd_build_info gauge\n"
-	    "zdd_build_info{version=\"%s\"} 1\n",
-	    facts->version);
+	metrics_add(&t,
+		    "# HELP zdd_build_info The version that runs.\n# TYPE zdd_build_info gauge\n"
+		    "zdd_build_info{version=\"%s\"} 1\n",
+		    facts->version);
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
-		add(&t, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name, metrics[i].help,
-		    metrics[i].name, metrics[i].type);
+		metrics_add(&t, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name, metrics[i].help,
+			    metrics[i].name, metrics[i].type);
 		sample_all(&t, &metrics[i], &u, n);
 	}
+	metrics_signals(&t, w, n);
 	counters(&t, row);
 	if (!t.failed)
 		return t.bytes;

@@ -36,6 +36,8 @@ struct numbers {
 	struct backend_numbers (*backend)(void *context, uint16_t object);
 	/* By drain_key(); NULL: nothing is known of drains. */
 	struct drain_start (*drain)(void *context, const char *key);
+	/* NULL: nobody knows. */
+	void (*pool_signals)(void *context, uint16_t object, struct zdd_pool_signals *);
 	uint64_t (*held)(void *context, uint16_t hold); /* SYNs that wait; NULL: nobody knows */
 	/* Of the rollout that view_service shows; NULL: nothing is known. */
 	struct rollout_extras (*rollout)(void *context, const struct world_service *);

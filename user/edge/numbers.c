@@ -103,6 +103,16 @@ static struct backend_numbers backend_numbers(void *context, uint16_t object)
 	return n;
 }
 
+static void pool_signals(void *context, uint16_t object, struct zdd_pool_signals *sum)
+{
+	const struct daemon *d = context;
+
+	if (d->datapath)
+		datapath_pool_signals(d->datapath, object, sum);
+	else
+		memset(sum, 0, sizeof(*sum));
+}
+
 static struct drain_start drain_start(void *context, const char *key)
 {
 	return drains_start(((struct daemon *)context)->drains, key);
@@ -142,6 +152,7 @@ struct numbers numbers_of(struct daemon *d)
 		.backend = backend_numbers,
 		.drain = drain_start,
 		.held = held,
+		.pool_signals = pool_signals,
 		.now_ms = wall_ms(),
 	};
 }
