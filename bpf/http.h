@@ -3,7 +3,7 @@
 #ifndef ZDD_HTTP_H
 #define ZDD_HTTP_H
 
-#include "signal.h"
+#include "tell.h"
 
 enum { HTTP_HEAD = 12 }; /* "HTTP/1.1 200" */
 

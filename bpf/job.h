@@ -102,7 +102,7 @@ struct zdd_job {
 	__u32 early;         /* the same, in `early` */
 	__u32 refused;       /* place of a half-open record whose SYN was refused, plus 1 */
 	__u32 refused_epoch; /* of that record */
-	__u32 told;          /* of signal.h, as the rest: what there is to count */
+	__u32 told;          /* of tell.h, as the rest: what there is to count */
 	__u32 told_place, told_epoch;
 	__u16 told_pool, new_pool;
 	__u32 sent_place;

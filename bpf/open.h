@@ -8,7 +8,7 @@
 #include "choose.h"
 #include "decide.h"
 #include "flood.h"
-#include "signal.h"
+#include "tell.h"
 #include "memo.h"
 #include "syn.h"
 

@@ -119,7 +119,7 @@ static bool is_unanswered(const struct datapath *dp, const struct zdd_flow *f)
 	       !zdd_one_way(dp->memory.backends[f->owner.backend].forward);
 }
 
-/* Into the daemon's own row: as bpf/signal.h counts those that a packet finds to be over. */
+/* Into the daemon's own row: as bpf/tell.h counts those that a packet finds to be over. */
 static void tell_unanswered(const struct datapath *dp, const struct zdd_flow *f, uint32_t now)
 {
 	const struct zdd_memory *m = &dp->memory;

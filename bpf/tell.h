@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What packets tell about the pool of their flow (include/zdd/signal.h). Where a packet is looked up,
  * outcomes are only noted in the job; they are counted afterwards, with the stack empty. */
-#ifndef ZDD_BPF_SIGNAL_H
-#define ZDD_BPF_SIGNAL_H
+#ifndef ZDD_TELL_H
+#define ZDD_TELL_H
 
 #include "choose.h"
 #include "decide.h"
