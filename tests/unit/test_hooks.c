@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "hooks.h"
 #include "t.h"
 
@@ -313,15 +314,20 @@ TEST(user)
 {
 	struct passwd *nobody = getpwnam("nobody");
 	char *error = NULL, want[100];
+	struct cfg_service service = {.name = "shop",
+				      .rollout.hooks = {.user = "no-such-user", .user_line = 12}};
+	struct config c = {.services = &service, .n_services = 1};
 
-	CHECK_INT(hook_user_check("no-such-user", &error), -ENOENT);
-	CHECK_STR(error, "'no-such-user': no such user here");
+	CHECK_INT(hooks_check_users(&c, "zdd.yaml", true, &error), -EINVAL);
+	CHECK_STR(error, "zdd.yaml:12: services.shop.rollout.hooks.user: 'no-such-user': no such "
+			 "user here");
 	free(error);
 	if (getuid() || !nobody) {
 		printf("ok user # SKIP becoming another user needs root and a nobody\n");
 		return;
 	}
-	CHECK_INT(hook_user_check("nobody", &error), 0);
+	service.rollout.hooks.user = nobody->pw_name;
+	CHECK_INT(hooks_check_users(&c, "zdd.yaml", true, &error), 0);
 	CHECK(!setgroups(1, (gid_t[]){4242})); /* a group of ours that it must not have */
 	run("id -u >$0/about; id -G >>$0/about; grep CapEff /proc/self/status >>$0/about", LONG,
 	    "nobody", NULL);

@@ -273,10 +273,13 @@ static const struct schema hooks_schema = SCHEMA(hooks_fields);
 
 static int set_hooks(struct report *r, const struct node *n, const struct field *f, void *obj)
 {
-	const struct cfg_hooks *h = &((struct cfg_rollout *)obj)->hooks;
+	struct cfg_hooks *h = &((struct cfg_rollout *)obj)->hooks;
 	int err = set_map(r, n, f, obj);
 
-	if (!err && h->user && (h->user[0] == '-' || strpbrk(h->user, "/: ")))
+	if (err || !h->user)
+		return err;
+	h->user_line = tree_get(n, "user")->line;
+	if (h->user[0] == '-' || strpbrk(h->user, "/: "))
 		err = fail_value(r, tree_get(n, "user"), "expected a user name");
 	return err;
 }

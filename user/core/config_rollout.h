@@ -72,6 +72,7 @@ struct cfg_batch {
 struct cfg_hooks {
 	char **argv[HOOKS]; /* NULL: none; else NULL-terminated */
 	char *user;         /* who they run as; NULL: who zddd runs as */
+	unsigned user_line; /* of the file */
 	uint32_t timeout_ms;
 };
 

@@ -393,19 +393,30 @@ void hook_cancel(struct hook *h)
 		end(h);
 }
 
-int hook_user_check(const char *name, char **error)
+/* NULL: nothing. */
+static const char *user_trouble(const char *name, bool become)
 {
 	struct hook_user user;
 	int err = hook_user_find(name, &user);
 
-	if (err == -ENOENT)
-		return explain(error, err, "'%s': no such user here", name);
 	if (err)
-		return explain(error, err, "'%s': %s", name, strerror(-err));
-	if (user.uid == geteuid() || privileges_may_become())
-		return 0;
-	return explain(error, -EPERM,
-		       "'%s': zddd gave up becoming others when it started, since no service had a "
-		       "`user` then: restart it with this file",
-		       name);
+		return err == -ENOENT ? "no such user here" : strerror(-err);
+	if (!become || user.uid == geteuid() || privileges_may_become())
+		return NULL;
+	return "zddd may not become another user: it gives that up when the file it starts with "
+	       "has no `user`; restart it with this one";
+}
+
+int hooks_check_users(const struct config *c, const char *file, bool become, char **error)
+{
+	for (size_t i = 0; i < c->n_services; i++) {
+		const struct cfg_hooks *h = &c->services[i].rollout.hooks;
+		const char *trouble = h->user ? user_trouble(h->user, become) : NULL;
+
+		if (trouble)
+			return explain(error, -EINVAL,
+				       "%s:%u: services.%s.rollout.hooks.user: '%s': %s", file,
+				       h->user_line, c->services[i].name, h->user, trouble);
+	}
+	return 0;
 }

@@ -17,6 +17,7 @@
 
 #include "rollout.h"
 
+struct config;
 struct hook;
 
 struct hook_call {
@@ -40,7 +41,8 @@ struct hook *hook_start(uv_loop_t *, const struct hook_call *, hook_done_fn *, v
 /* Nobody waits for it any more: it is ended. Not from within done. */
 void hook_cancel(struct hook *);
 
-/* 0, or negative errno with *error one line: there is no such user, or zddd may not become it. */
-int hook_user_check(const char *user, char **error);
+/* 0, or negative errno with *error one line: a `user` of the configuration that is not here, or that
+ * this process may not become (asked when become is set). */
+int hooks_check_users(const struct config *, const char *file, bool become, char **error);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "applied.h"
+#include "hooks.h"
 #include "job.h"
 #include "proof.h"
 #include "publish.h"
@@ -234,10 +235,23 @@ static bool names_missing_address(struct job *job, const struct world *next)
 	return true;
 }
 
+static bool names_bad_user(struct job *job, const struct world *next)
+{
+	char *error = NULL;
+
+	if (!is_configuration(job) ||
+	    !hooks_check_users(next->config, body_text(job, "file") ?: "request", true, &error))
+		return false;
+	json_array_clear(job->answer.changes);
+	tell(&job->answer, OUT_BAD_REQUEST, "%s", error ? error : "out of memory");
+	free(error);
+	return true;
+}
+
 static void go_on(struct job *job, struct txn *t)
 {
-	if (t->next &&
-	    (names_missing_interface(job, t->next) || names_missing_address(job, t->next))) {
+	if (t->next && (names_missing_interface(job, t->next) ||
+			names_missing_address(job, t->next) || names_bad_user(job, t->next))) {
 		txn_rollback(t);
 		job_finish(job);
 	} else if (nothing_to_do(job)) {

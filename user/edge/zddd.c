@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "hooks.h"
 #include "log.h"
 #include "saved.h"
 #include "txn.h"
@@ -141,6 +142,17 @@ static int check_addresses(const char *path, const struct cfg_snat *s)
 	return OUT_BAD_REQUEST;
 }
 
+static int check_users(const char *path, const struct config *c)
+{
+	char *error = NULL;
+
+	if (!hooks_check_users(c, path, false, &error))
+		return 0;
+	fprintf(stderr, "zddd: %s\n", error ? error : "out of memory");
+	free(error);
+	return OUT_BAD_REQUEST;
+}
+
 /* What only this host can tell about the file. */
 static int check_host(const char *path, const struct config *c)
 {
@@ -153,7 +165,7 @@ static int check_host(const char *path, const struct config *c)
 			path, f->line, i, f->name);
 		return OUT_BAD_REQUEST;
 	}
-	if (check_addresses(path, &c->snat))
+	if (check_addresses(path, &c->snat) || check_users(path, c))
 		return OUT_BAD_REQUEST;
 	printf("%s: good: %zu services on %zu interfaces\n", path, c->n_services, c->n_interfaces);
 	return 0;
