@@ -53,6 +53,7 @@ static void begin(void)
 	from.desk->flow_seed = 0x1234567890abcdef;
 	world->services[0].share[0] = 7500;
 	world->services[0].share[1] = 2500;
+	world->services[0].leased = true;
 	CHECK_INT(planner_make(&from, &planner), 0);
 	for (int i = 0; i < 3; i++) { /* so that another slot than 0 runs */
 		slot = planner_compile(planner, world, NULL, 0, &error);
@@ -199,6 +200,7 @@ TEST(recall_finds_the_state)
 	CHECK_INT(plan_recall(&to, again), 0);
 	CHECK_INT(again->generation, world->generation);
 	CHECK_INT(again->services[0].share[1], 2500);
+	CHECK(again->services[0].leased);
 	CHECK_INT(again->services[0].pools[1].object, world->services[0].pools[1].object);
 	world_free(again);
 	end();
