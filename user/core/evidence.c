@@ -27,6 +27,27 @@ double log_mean_exp(const double *logs, size_t n)
 	return top + log(sum / (double)n);
 }
 
+void spread_feed(struct spread *s, double bad, double n)
+{
+	if (!(n > 0))
+		return;
+	s->n += n;
+	s->bad += bad;
+	s->square += bad * bad / n;
+	s->ticks++;
+}
+
+double spread_of(const struct spread *s)
+{
+	double p = s->n > 0 ? s->bad / s->n : 0;
+
+	if (s->ticks < SPREAD_TICKS)
+		return 0;
+	if (!(p > 0 && p < 1))
+		return 1;
+	return fmax(1, (s->square - p * s->bad) / ((s->ticks - 1) * p * (1 - p)));
+}
+
 void worse_feed(struct worse *w, struct bad_events e)
 {
 	for (size_t k = 0; k < N_WORSE; k++) {

@@ -36,6 +36,21 @@ struct split {
 	double log[N_SPLIT];
 };
 
+/* How much more a baseline's counts vary from tick to tick than independent events would (Pearson's
+ * chi-square by its degrees of freedom): what makes answers slow, a busy disk or a server that was not
+ * scheduled, makes many slow at once. So many events say as much as one. */
+struct spread {
+	double n, bad, square; /* sums of n, of bad, of bad^2 / n */
+	unsigned ticks;
+};
+
+enum { SPREAD_TICKS = 10 };
+
+/* bad of n exposures of one tick; nothing without exposures. */
+void spread_feed(struct spread *, double bad, double n);
+/* 1 or more; 0: not known yet, after fewer than SPREAD_TICKS. */
+double spread_of(const struct spread *);
+
 /* The hypothesis: the canary's rate of bad events is at most the baseline's. */
 void worse_feed(struct worse *, struct bad_events);
 double worse_log(const struct worse *);

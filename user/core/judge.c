@@ -10,6 +10,8 @@ void judge_begin(struct judge *j, const struct judge_settings *set)
 {
 	memset(j, 0, sizeof(*j));
 	j->set = *set;
+	if (set->slow >= 0)
+		j->signal[set->slow].clumped = true;
 }
 
 /* ---- counts to events ---- */
@@ -33,6 +35,21 @@ static struct bad_events source_events(const struct judge_counts *c, double q)
 
 	return (struct bad_events){(double)canary->bad_sources,
 				   (double)(canary->bad_sources + live->bad_sources), q};
+}
+
+/* Slow answers come in clumps, whoever asks. Nothing is fed before it is known how large they are. */
+static void feed_clumps(struct judge_signal *s, const struct judge_counts *c, double margin)
+{
+	double spread = spread_of(&s->spread);
+	struct bad_events e = raw_events(c);
+
+	if (!(spread > 0))
+		return;
+	e.c /= spread;
+	e.m /= spread;
+	worse_feed(&s->worse, e);
+	ok_feed(&s->ok_raw, e, margin);
+	ok_feed(&s->ok_sources, e, margin);
 }
 
 /* A busy client weighs as much as its connections while errors are rare, and as one source when all
@@ -104,7 +121,10 @@ static struct heard hear(const struct judge *j, const struct judge_tick *t)
 
 static void look(struct judge_signal *s, double margin)
 {
-	feed_signal(s, &s->open, margin);
+	if (s->clumped)
+		feed_clumps(s, &s->open, margin);
+	else
+		feed_signal(s, &s->open, margin);
 	memset(&s->open, 0, sizeof(s->open));
 }
 
@@ -132,6 +152,8 @@ static void feed_counts(struct judge *j, const struct heard *h)
 		const struct judge_counts *c = counts_of(j, h, i);
 
 		gather(s, c, j->set.margin);
+		if (s->clumped)
+			spread_feed(&s->spread, (double)c->side[LIVE].bad, (double)c->side[LIVE].n);
 		if (judge_has_slo(j, i))
 			feed_slo(s, c, j->set.slo);
 		add(&s->step, c);
@@ -336,6 +358,8 @@ static double more_ms(const struct judge *j, unsigned signal, double share)
 				     : bad + (double)live->bad;
 	double target = -log(j->set.beta), least = INFINITY;
 
+	if (s->clumped)
+		m /= fmax(1, spread_of(&s->spread));
 	if (!n)
 		return INFINITY;
 	if (judge_has_slo(j, signal)) {

@@ -89,6 +89,8 @@ struct judge_signal {
 	struct worse worse;
 	struct ok ok_raw, ok_sources;
 	struct slo slo_raw, slo_sources;
+	bool clumped;                  /* slow */
+	struct spread spread;          /* of slow: the live pool's */
 	struct judge_counts open;      /* not looked at yet */
 	struct judge_counts step, all; /* sums */
 };
