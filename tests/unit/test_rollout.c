@@ -26,7 +26,7 @@ static struct rollout canary(enum until until)
 	};
 
 	for (unsigned i = 0; i < COUNT(shares); i++)
-		r.steps[i] = (struct cfg_step){shares[i], {.min_ms = 1000, .until = until}};
+		r.steps[i] = (struct cfg_step){shares[i], {.min_ms = 1000, .max_ms = 2000, .until = until}};
 	return r;
 }
 
@@ -64,6 +64,7 @@ enum { NO_HOOKS, HOOKS_NOT, HOOKS_DUE, HOOKS_DONE };
 #define UNSURE .verdict.result = JUDGE_INCONCLUSIVE
 #define OVER .passed_ms = 1000 /* as long as each of its times */
 #define ALMOST .passed_ms = 999
+#define TOO_LONG .passed_ms = 2000
 
 /* W(name, state, how its step ends, hooks, state afterwards, hook afterwards, step afterwards,
  *   facts) */
@@ -113,7 +114,8 @@ static const struct {
 	W("passed too early", WATCHING, EVIDENCE, NO_HOOKS, WATCHING, NOT, 0, ALMOST, PASS),
 	W("no evidence yet", WATCHING, EVIDENCE, NO_HOOKS, WATCHING, NOT, 0, OVER),
 	W("passed", WATCHING, EVIDENCE, NO_HOOKS, SHIFTING, NOT, 1, OVER, PASS),
-	W("unsure", WATCHING, EVIDENCE, NO_HOOKS, INCONCLUSIVE, NOT, 0, OVER, UNSURE),
+	W("unsure", WATCHING, EVIDENCE, NO_HOOKS, INCONCLUSIVE, NOT, 0, TOO_LONG),
+	W("the judge counts pauses too", WATCHING, EVIDENCE, NO_HOOKS, WATCHING, NOT, 0, OVER, UNSURE),
 	W("worse", WATCHING, TIME, NO_HOOKS, ROLLED_BACK, NOT, 0, OVER, WORSE),
 	W("split", WATCHING, TIME, NO_HOOKS, PAUSED, NOT, 0, OVER, SPLIT),
 	W("breaker", WATCHING, EVIDENCE, NO_HOOKS, ROLLED_BACK, NOT, 0, .breaker = true),
@@ -181,6 +183,7 @@ static struct rollout_facts told(struct rollout_facts f)
 	f.now_ms = 99;
 	f.trouble = "its trouble";
 	f.verdict_text = "its verdict";
+	f.undecided = "no decision";
 	f.hook_text = "its hook";
 	return f;
 }
@@ -218,7 +221,7 @@ TEST(inconclusive_ends_as_told)
 	for (unsigned i = 0; i < COUNT(to); i++) {
 		struct rollout r = placed(ROLLOUT_WATCHING, UNTIL_EVIDENCE, NO_HOOKS);
 		struct cfg_rollout cfg = {.on_inconclusive = i};
-		struct rollout_facts f = told((struct rollout_facts){OVER, UNSURE});
+		struct rollout_facts f = told((struct rollout_facts){TOO_LONG});
 
 		ROW("%s", on_inconclusive_words[i]);
 		rollout_look(&r, &cfg, &f);

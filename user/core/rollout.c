@@ -174,6 +174,7 @@ static bool look_danger(struct rollout *r, const struct rollout_facts *f)
 	return false;
 }
 
+/* The step's time is over, and the evidence decides nothing. */
 static bool inconclusive(struct rollout *r, const struct cfg_rollout *cfg,
 			 const struct rollout_facts *f)
 {
@@ -184,21 +185,21 @@ static bool inconclusive(struct rollout *r, const struct cfg_rollout *cfg,
 		return rollout_next_step(r, f);
 	case INCONCLUSIVE_ABORT:
 		return rollout_enter(r, f, ROLLOUT_ROLLED_BACK, "inconclusive: %s",
-				     f->verdict_text);
+				     f->undecided);
 	case INCONCLUSIVE_PAUSE:
 		break;
 	}
-	return rollout_enter(r, f, ROLLOUT_INCONCLUSIVE, "%s", f->verdict_text);
+	return rollout_enter(r, f, ROLLOUT_INCONCLUSIVE, "%s", f->undecided);
 }
 
 static bool watch_evidence(struct rollout *r, const struct cfg_rollout *cfg,
 			   const struct rollout_facts *f)
 {
-	if (f->verdict.result == JUDGE_PASSED && r->watched_ms >= r->steps[r->step].each.min_ms)
+	const struct cfg_each *each = &r->steps[r->step].each;
+
+	if (f->verdict.result == JUDGE_PASSED && r->watched_ms >= each->min_ms)
 		return rollout_next_step(r, f);
-	if (f->verdict.result == JUDGE_INCONCLUSIVE)
-		return inconclusive(r, cfg, f);
-	return false;
+	return each->max_ms && r->watched_ms >= each->max_ms && inconclusive(r, cfg, f);
 }
 
 /* A judge that only looks on ends no step: then its time does. */
@@ -326,11 +327,22 @@ static bool look(struct rollout *r, const struct cfg_rollout *cfg, const struct 
 	}
 }
 
+/* A judge in shadow is heard and not obeyed; the limits that a person set are no guess of its. */
+static bool is_obeyed(const struct cfg_rollout *cfg, enum judge_why why)
+{
+	return cfg->judge.mode == JUDGE_ON || why == WHY_GUARD || why == WHY_BOTH;
+}
+
 bool rollout_look(struct rollout *r, const struct cfg_rollout *cfg, const struct rollout_facts *f)
 {
 	struct rollout_facts heeded = *f;
 
-	if (cfg->judge.mode == JUDGE_SHADOW)
+	if (!is_obeyed(cfg, f->verdict.why))
 		heeded.verdict = (struct judge_verdict){0};
 	return look(r, cfg, &heeded);
+}
+
+void rollout_take_back(struct rollout *r, uint64_t now_ms, const char *why)
+{
+	take_back(r, &(struct rollout_facts){.now_ms = now_ms}, why);
 }

@@ -130,7 +130,7 @@ struct rollout_facts {
 	const char *trouble; /* why it is not fit; "" */
 	bool in_force;       /* a plan with this state's shares is out, its grace period over */
 	struct judge_verdict verdict; /* of the present step, as long as it holds */
-	const char *verdict_text;
+	const char *verdict_text, *undecided; /* the verdict's; what to say when the time is over */
 	bool lease_out, breaker; /* the data path has taken the share away by itself */
 	enum hook_result hook;   /* of the hook that is due, as long as it is */
 	const char *hook_text;
@@ -165,6 +165,8 @@ int rollout_allows(const struct rollout *, enum rollout_verb, char *error);
 /* Carries it out. 0, or -EPERM as above, the rollout then untouched. why may be "". */
 int rollout_do(struct rollout *, enum rollout_verb, const char *who, const char *why,
 	       uint64_t now_ms, char *error);
+/* It is taken back, or failed safe when no traffic had moved. */
+void rollout_take_back(struct rollout *, uint64_t now_ms, const char *why);
 /* Another one takes its place. */
 void rollout_supersede(struct rollout *, uint64_t now_ms);
 /* A person takes back one that is promoted. why may be "". */

@@ -32,9 +32,10 @@ static json_t *admin_json(const struct world_service *s)
 				continue;
 			snprintf(name, sizeof(name), "%s/%s", s->cfg->pools[i].name, b->cfg->text);
 			json_object_set_new(o, name,
-					    json_pack("{s:s, s:I}", "state",
+					    json_pack("{s:s, s:I, s:b}", "state",
 						      admin_state_words[b->admin], "since_ms",
-						      (json_int_t)b->admin_since_ms));
+						      (json_int_t)b->admin_since_ms, "held_out",
+						      b->held_out));
 		}
 	return o;
 }
@@ -102,14 +103,17 @@ static bool load_admin(struct world_service *s, const char *place, const json_t 
 		return false;
 	b->admin = !strcmp(state, "maint") ? ADMIN_MAINT : ADMIN_DRAIN;
 	b->admin_since_ms = (uint64_t)json_integer_value(json_object_get(value, "since_ms"));
+	b->held_out = json_is_true(json_object_get(value, "held_out"));
 	return true;
 }
 
 static void all_ready(struct world_service *s)
 {
 	for (size_t i = 0; i < s->cfg->n_pools; i++)
-		for (size_t k = 0; k < s->cfg->pools[i].n_backends; k++)
+		for (size_t k = 0; k < s->cfg->pools[i].n_backends; k++) {
 			s->pools[i].backends[k].admin = ADMIN_READY;
+			s->pools[i].backends[k].held_out = false;
+		}
 }
 
 bool service_load(struct world_service *s, const json_t *saved)

@@ -66,6 +66,7 @@ static void set_admin(struct txn *t, const struct world_service *s, const struct
 	if (b->admin != state)
 		b->admin_since_ms = t->now_ms;
 	b->admin = state;
+	b->held_out = false;
 	passive_clear(&b->passive);
 }
 

@@ -17,6 +17,7 @@ struct world_backend {
 	const struct cfg_backend *cfg;
 	enum admin_state admin;
 	uint64_t admin_since_ms; /* wall clock; when drain or maint began */
+	bool held_out;           /* in drain, by a rolling rollout that updates it */
 	struct health health;
 	struct passive passive;
 	uint16_t
@@ -116,9 +117,9 @@ void service_settle(struct world_service *, uint64_t now_ms);
 struct rollout *service_rollout(const struct world_service *);
 /* A copy of from (may be NULL) in *to: 0 or -ENOMEM. */
 int rollout_copy(struct rollout **to, const struct rollout *from);
-/* Shares and live become what the state of its rollout wants. Not for one that was over long ago:
- * the service may have moved since. */
-void service_follow(struct world_service *);
+/* Shares, live, lease and who is held out become what the state of its rollout wants. Returns whether
+ * they were otherwise. Not for one that was over long ago: the service may have moved since. */
+bool service_follow(struct world_service *);
 /* The rollout will begin on the shares as they are. */
 void service_ground(const struct world_service *, struct rollout *);
 /* The queued one becomes the rollout when none runs; it is over (failed_safe) at once when its

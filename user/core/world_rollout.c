@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rolling.h"
 #include "world.h"
 
 struct rollout *service_rollout(const struct world_service *s)
@@ -38,14 +39,42 @@ static unsigned live_of(const struct rollout *r)
 	return late && r->strategy != STRATEGY_EXPERIMENT ? r->candidate : r->previous;
 }
 
-void service_follow(struct world_service *s)
+/* Whom a person took out stays as the person wants it. */
+static bool hold_out(struct world_backend *b, bool out, uint64_t now_ms)
 {
+	if (out ? b->admin != ADMIN_READY : !b->held_out)
+		return false;
+	b->held_out = out;
+	b->admin = out ? ADMIN_DRAIN : ADMIN_READY;
+	b->admin_since_ms = now_ms;
+	return true;
+}
+
+static bool hold_batch_out(struct world_service *s)
+{
+	struct world_pool *p = &s->pools[s->rollout->candidate];
+	bool changed = false;
+
+	for (unsigned k = 0; k < p->cfg->n_backends; k++)
+		changed |= hold_out(&p->backends[k], rolling_holds_out(s->rollout, k),
+				    s->rollout->state_ms);
+	return changed;
+}
+
+bool service_follow(struct world_service *s)
+{
+	uint16_t share[ZDD_POOLS_PER_SERVICE];
+	bool leased = rollout_is_leased(s->rollout), changed = s->leased != leased;
 	unsigned was = s->live;
 
-	rollout_shares(s->rollout, s->share);
+	rollout_shares(s->rollout, share);
+	changed |= memcmp(share, s->share, sizeof(share)) != 0;
+	memcpy(s->share, share, sizeof(share));
+	s->leased = leased;
 	s->live = live_of(s->rollout);
 	if (s->live != was)
 		s->released_ms = s->rollout->state_ms;
+	return hold_batch_out(s) || changed;
 }
 
 /* ---- beginning ---- */

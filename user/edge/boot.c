@@ -18,6 +18,7 @@
 #include "probe.h"
 #include "publish.h"
 #include "removal.h"
+#include "rollouts.h"
 #include "start.h"
 #include "txn.h"
 
@@ -86,8 +87,9 @@ static int start_parts(struct daemon *d)
 	d->drains = drains_make(d);
 	d->holds = holds_make(d);
 	d->signals = signals_make(d);
+	d->rollouts = rollouts_make(d);
 	return d->publisher && d->jobs && d->probes && d->sampler && d->removal && d->drains &&
-			       d->holds && d->signals
+			       d->holds && d->signals && d->rollouts
 		       ? 0
 		       : -ENOMEM;
 }
@@ -179,6 +181,7 @@ static void stop(struct daemon *d)
 	notify_stopping();
 	jobs_free(d->jobs);
 	d->jobs = NULL;
+	rollouts_free(d->rollouts);
 	control_release_watchers(d);
 	server_free(d->control);
 	server_free(d->metrics);

@@ -66,6 +66,7 @@ struct daemon {
 	struct drains *drains;
 	struct holds *holds;
 	struct signals *signals;
+	struct rollouts *rollouts;
 	json_t *vips; /* {address: true} that this or an earlier daemon put on lo */
 	uint64_t started_ms;
 	uint64_t counted_ns, count_took_ns; /* the last numbers_count() */
@@ -90,6 +91,8 @@ void daemon_reload(struct daemon *, const char *who);
 struct numbers numbers_of(struct daemon *);
 struct numbers numbers_now(struct daemon *);
 void numbers_count(struct daemon *);
+/* New flows a second of all its pools, over the last 10 to 20 seconds. */
+double numbers_rate(struct daemon *, const struct world_service *);
 struct sampler *sampler_make(struct daemon *);
 void sampler_free(struct sampler *);
 

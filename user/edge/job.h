@@ -47,6 +47,8 @@ static inline const char *body_text(const struct job *job, const char *key)
 	return json_string_value(json_object_get(job->body, key));
 }
 
+/* ask.c */
+struct txn_ask job_ask(const struct job *);
 /* job_end.c */
 /* The releases that history shows as begun; before the plan is published. */
 void job_begin_releases(struct job *, const json_t *records);

@@ -274,7 +274,7 @@ static bool may_wait(const struct job *job)
 
 static void job_try(struct job *job)
 {
-	struct txn_ask ask = {.who = job->who, .now_ms = wall_ms()};
+	struct txn_ask ask = job_ask(job);
 	struct txn t;
 	enum outcome o =
 		verb_try(job->verb, job->jobs->daemon->world, job->body, &ask, &t, &job->answer);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "rollouts.h"
 
 enum { SAMPLE_MS = 10000, FRESH_TIMES = 8 };
 
@@ -13,6 +14,7 @@ struct sampler {
 	uv_timer_t timer;
 	size_t n;
 	uint64_t *before, *last;
+	uint64_t before_ns, last_ns; /* when */
 };
 
 static void sample(uv_timer_t *timer)
@@ -22,6 +24,8 @@ static void sample(uv_timer_t *timer)
 
 	s->before = s->last;
 	s->last = older;
+	s->before_ns = s->last_ns;
+	s->last_ns = uv_hrtime();
 	for (size_t i = 0; i < s->n; i++)
 		older[i] = datapath_pool_row(s->daemon->datapath, (uint16_t)i).new_flows;
 }
@@ -73,6 +77,16 @@ static struct pool_numbers pool_numbers(void *context, uint16_t object)
 	if (d->sampler && object < d->sampler->n && n.row.new_flows > d->sampler->before[object])
 		n.recent = n.row.new_flows - d->sampler->before[object];
 	return n;
+}
+
+double numbers_rate(struct daemon *d, const struct world_service *s)
+{
+	double seconds = d->sampler ? (double)(uv_hrtime() - d->sampler->before_ns) / 1e9 : 0;
+	uint64_t recent = 0;
+
+	for (size_t i = 0; i < s->cfg->n_pools; i++)
+		recent += pool_numbers(d, s->pools[i].object).recent;
+	return seconds >= 1 ? (double)recent / seconds : 0;
 }
 
 static const char *mac_word(const struct zdd_memory *m, uint16_t object)
@@ -153,6 +167,7 @@ struct numbers numbers_of(struct daemon *d)
 		.drain = drain_start,
 		.held = held,
 		.pool_signals = pool_signals,
+		.rollout = rollouts_extras,
 		.now_ms = wall_ms(),
 	};
 }

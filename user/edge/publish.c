@@ -119,6 +119,11 @@ void publisher_settled(struct publisher *p, uint64_t generation, void (*done)(vo
 	p->waiters = w;
 }
 
+bool publisher_is_settled(const struct publisher *p, uint64_t generation)
+{
+	return p->settled >= generation;
+}
+
 /* ---- publishing ---- */
 
 int publisher_now(struct publisher *p, char **error)

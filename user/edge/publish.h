@@ -20,6 +20,8 @@ void publisher_soon(struct publisher *);
 /* Calls done once no program reads a plan older than generation. */
 void publisher_settled(struct publisher *, uint64_t generation, void (*done)(void *context),
 		       void *context);
+/* That plan, or a later one, is out and its grace period over. */
+bool publisher_is_settled(const struct publisher *, uint64_t generation);
 uint64_t publisher_count(const struct publisher *);
 
 #endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver.h"
+#include "publish.h"
+#include "rollout_json.h"
+#include "saved.h"
+
+enum { LOOK_MS = 100 };
+
+struct rollouts {
+	struct daemon *daemon;
+	uv_timer_t timer;
+	struct driver *drivers;
+	bool first; /* no look yet: what runs was begun by a daemon before */
+};
+
+/* ---- drivers ---- */
+
+static struct driver *find(const struct rollouts *all, const struct world_service *s)
+{
+	struct driver *d = all->drivers;
+
+	while (d && strcmp(d->service, s->cfg->name))
+		d = d->next;
+	return d;
+}
+
+static struct driver *make(struct rollouts *all, const struct world_service *s,
+			   const struct rollout *r)
+{
+	struct driver *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->daemon = all->daemon;
+	d->number = r->number;
+	d->generation = all->daemon->world->generation;
+	snprintf(d->service, sizeof(d->service), "%s", s->cfg->name);
+	d->next = all->drivers;
+	all->drivers = d;
+	return d;
+}
+
+static void drop(struct rollouts *all, struct driver *d)
+{
+	struct driver **at = &all->drivers;
+
+	while (*at != d)
+		at = &(*at)->next;
+	*at = d->next;
+	if (d->hook)
+		hook_cancel(d->hook);
+	tally_end(d->tally);
+	free(d->sights);
+	free(d);
+}
+
+/* ---- a change of state ---- */
+
+static void stored(void *context, int err)
+{
+	struct driver *d = context;
+
+	(void)err; /* a store that cannot write does not keep traffic waiting */
+	d->storing--;
+	rollouts_wake(d->daemon->rollouts);
+}
+
+static void store(struct driver *d, const struct world_service *s)
+{
+	store_put(d->daemon->store, STORE_SERVICES, s->cfg->name, service_saved(s));
+	d->storing++;
+	store_barrier(d->daemon->store, stored, d);
+}
+
+static void tell(struct driver *d, const struct world_service *s, const struct rollout *r)
+{
+	struct event e = {.kind = "rollout",
+			  .service = s->cfg->name,
+			  .pool = s->cfg->pools[r->candidate].name,
+			  .generation = d->daemon->world->generation};
+
+	journal_event(d->daemon->journal, &e, "%s%s%s", rollout_state_word(r->state),
+		      r->why[0] ? ": " : "", r->why);
+}
+
+static void end(struct driver *d, struct world_service *s, const struct rollout *r)
+{
+	if (r->state == ROLLOUT_STABLE)
+		service_make_stable(s);
+	journal_end(d->daemon->journal, (int64_t)r->number, rollout_state_word(r->state),
+		    d->daemon->world->generation);
+}
+
+/* What takes traffic back is done before it is written. */
+static void changed(struct driver *d, struct world_service *s, const struct rollout *r)
+{
+	if (rollout_is_over(r)) {
+		driver_bring_about(d, s, r);
+		end(d, s, r);
+	}
+	tell(d, s, r);
+	store(d, s);
+}
+
+/* ---- a look ---- */
+
+static void drive(struct driver *d, struct world_service *s, struct rollout *r)
+{
+	enum rollout_state was = r->state;
+	struct rollout_facts f;
+
+	driver_bring_about(d, s, r);
+	driver_hook(d, s, r);
+	d->lease = driver_renew(d, s, r);
+	f = driver_facts(d, s, r);
+	if (!rollout_look(r, &s->cfg->rollout, &f))
+		return;
+	if (r->state == was)
+		store(d, s); /* a hook is due, or a batch went on */
+	else
+		changed(d, s, r);
+}
+
+/* A daemon died after it had taken it back, before that was written. */
+static bool was_taken_back(const struct world_service *s, const struct rollout *r)
+{
+	bool first = r->state == ROLLOUT_SHIFTING && !r->step;
+
+	return !rollout_is_over(r) && !first && rollout_share(r) > r->base[r->candidate] &&
+	       s->share[r->candidate] == r->base[r->candidate];
+}
+
+static void look_at(struct rollouts *all, struct world_service *s)
+{
+	struct driver *d = find(all, s);
+	struct rollout *r;
+
+	service_dequeue(s, wall_ms());
+	r = service_rollout(s);
+	if (d && !d->storing && (!r || d->number != r->number)) {
+		drop(all, d);
+		d = NULL;
+	}
+	if (!r || (d && (d->storing || d->number != r->number)))
+		return;
+	if (!d)
+		d = make(all, s, r);
+	if (!d)
+		return;
+	if (all->first && was_taken_back(s, r)) {
+		rollout_take_back(r, wall_ms(), "zddd died while it took it back");
+		changed(d, s, r);
+	} else {
+		drive(d, s, r);
+	}
+}
+
+static void look(uv_timer_t *timer)
+{
+	struct rollouts *all = timer->data;
+	struct world *w = all->daemon->world;
+
+	if (all->daemon->stopping)
+		return;
+	for (size_t i = 0; i < w->config->n_services; i++)
+		look_at(all, &w->services[i]);
+	all->first = false;
+}
+
+void rollouts_wake(struct rollouts *all)
+{
+	if (all && !all->daemon->stopping)
+		uv_timer_start(&all->timer, look, 0, LOOK_MS);
+}
+
+struct rollouts *rollouts_make(struct daemon *d)
+{
+	struct rollouts *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return NULL;
+	all->daemon = d;
+	all->first = true;
+	uv_timer_init(d->loop, &all->timer);
+	all->timer.data = all;
+	uv_timer_start(&all->timer, look, LOOK_MS, LOOK_MS);
+	return all;
+}
+
+void rollouts_free(struct rollouts *all)
+{
+	if (!all)
+		return;
+	uv_timer_stop(&all->timer);
+	for (struct driver *d = all->drivers; d; d = d->next)
+		if (d->hook)
+			hook_cancel(d->hook);
+}
+
+struct rollout_extras rollouts_extras(void *context, const struct world_service *s)
+{
+	struct daemon *daemon = context;
+	struct driver *d = daemon->rollouts ? find(daemon->rollouts, s) : NULL;
+	struct rollout_extras extras = {0};
+
+	if (!d || !s->rollout || d->number != s->rollout->number)
+		return extras;
+	extras.judge = d->tally ? tally_json(d->tally) : NULL;
+	extras.breaker = d->breaker.limit ? &d->breaker : NULL;
+	return extras;
+}
