@@ -232,6 +232,17 @@ TEST(superseded)
 	done(w);
 }
 
+/* That would be an undo. */
+TEST(a_promoted_one_is_not_superseded)
+{
+	struct world *w = running("supersede", ROLLOUT_BAKE, 3);
+
+	CHECK_INT(run(&w, "canary", canary, 2000), OUT_REFUSED);
+	CHECK(strstr(last.text, "undo takes it back") != NULL);
+	CHECK_STR(shares(w, "shop"), "green");
+	done(w);
+}
+
 /* ---- locks ---- */
 
 static int as(const char *who, struct world **w, const char *verb, const char *body)

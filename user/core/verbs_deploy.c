@@ -148,7 +148,7 @@ enum outcome verb_deploy(struct txn *t)
 {
 	struct world_service *s;
 	json_t *list = json_array();
-	unsigned pool;
+	unsigned pool = 0;
 	enum outcome o = find_service(t, txn_text(t, "service"), &s);
 
 	if (!o && (service_rollout(s) || s->queued))
