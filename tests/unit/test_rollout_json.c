@@ -350,6 +350,8 @@ TEST(shares_and_live_follow_the_state)
 		CHECK_INT(s->share[1], rows[i].green);
 		CHECK_INT(s->share[0], 10000 - rows[i].green);
 		CHECK_INT(s->live, rows[i].live);
+		CHECK_INT(s->leased,
+			  rows[i].state == ROLLOUT_WATCHING && rows[i].strategy == STRATEGY_CANARY);
 		if (s->live != was)
 			CHECK_INT(s->released_ms, 1000 + i);
 	}
