@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Rollouts as the daemon takes them: their releases, what a restart finds, locks, and what is in the
-way. The candidate is one that never comes up, so that all of them stay in staging."""
+"""Rollouts as people begin and end them: their releases, what a restart finds, locks, and what is in
+the way. A candidate that never comes up keeps them in staging."""
 import pytest
 
 from lablib.daemon import EXIT
-from lablib.proc import run
+from lablib.proc import run, wait_for
 
 DEAD = {4: "10.66.2.250:8080", 6: "[fd00:66::250]:8080"}
 
@@ -107,3 +107,109 @@ def test_what_is_saved_brings_no_rollout_back(lab, daemon):
     saved = run(["curl", "-sf", "--unix-socket", daemon.socket, "http://zdd/v1/config"]).stdout
     assert '"rollout": {"state"' not in saved and "staging_timeout" in saved
     daemon.ctl("abort", "web")
+
+
+# --- with traffic moved
+
+def shares(daemon):
+    return {p["name"]: p["share"] for p in daemon.get()["pools"]}
+
+
+def state(daemon):
+    return daemon.get()["rollout"]["state"]
+
+
+def reaches(daemon, word, number=None):
+    wait_for(lambda: state(daemon) == word and number in (None, daemon.get()["rollout"]["number"]), 20,
+             f"the rollout is {word}")
+
+
+@pytest.fixture
+def moving(lab):
+    """A function: a daemon whose rollouts end each step by a person, with other keys of `rollout`."""
+    def make(**rollout):
+        each = {"min": "10ms", "until": "person"}
+        service = lab.service(families=(4,), rollout={"each": each, "bake": "1h", **rollout})
+        service["pools"]["spare"] = []
+        return lab.daemon(lab.config("tc", {"web": service})).wait_healthy()
+    return make
+
+
+def test_abort_has_moved_traffic_when_it_returns(moving):
+    daemon = moving()
+    number = daemon.ctl("canary", "web=green", expect=EXIT["waiting"]).data["rollout"]
+    assert shares(daemon) == {"blue": 95, "green": 5, "spare": 0}
+    daemon.ctl("promote", "web", expect=EXIT["waiting"])
+    assert shares(daemon)["green"] == 25
+    answer = daemon.ctl("abort", "web", "-m", "slow").data
+    assert shares(daemon) == {"blue": 100, "green": 0, "spare": 0}
+    assert answer["moved"] == [{"service": "web", "text": "web: blue is live"}]
+    assert releases(daemon)[number] == ("canary", "aborted")
+    assert daemon.get()["rollout"]["why"].endswith("slow")
+
+
+def test_undo_of_a_promoted_one(moving):
+    daemon = moving()
+    daemon.ctl("canary", "web=green", "--steps", "100")
+    number = daemon.get()["rollout"]["number"]
+    assert (daemon.get()["live"], daemon.get()["stable"]) == ("green", "blue")
+    daemon.ctl("abort", "web", expect=EXIT["refused"])
+    daemon.ctl("undo", "web")
+    assert daemon.get()["live"] == "blue" and shares(daemon)["blue"] == 100
+    assert state(daemon) == "rolled_back"
+    assert releases(daemon)[number] == ("canary", "rolled_back")
+    daemon.ctl("undo", "web", expect=EXIT["refused"])
+
+
+def test_another_takes_its_place(moving):
+    daemon = moving(on_conflict="supersede")
+    first = daemon.ctl("canary", "web=green", expect=EXIT["waiting"]).data["rollout"]
+    daemon.ctl("experiment", "web", "green=12.5%")
+    assert shares(daemon) == {"blue": 87.5, "green": 12.5, "spare": 0}
+    now = daemon.get()["rollout"]
+    assert (now["strategy"], now["number"] > first) == ("experiment", True)
+    assert releases(daemon)[first] == ("canary", "superseded")
+    assert releases(daemon)[now["number"]] == ("experiment", None)
+
+
+def test_what_waits_begins_when_the_other_is_over(moving):
+    daemon = moving(on_conflict="queue")
+    daemon.ctl("canary", "web=green", expect=EXIT["waiting"])
+    number = daemon.ctl("canary", "web=green", "--steps", "40", "--no-wait").data["rollout"]
+    daemon.ctl("abort", "web")
+    reaches(daemon, "waiting", number)
+    assert shares(daemon) == {"blue": 60, "green": 40, "spare": 0}
+
+
+def test_deploy_fills_the_empty_pool(lab, moving):
+    daemon = moving(bake="100ms")
+    address = lab.backend("green0").endpoints((4,))[0]
+    daemon.ctl("deploy", f"web={address}", expect=0)
+    reaches(daemon, "stable")
+    now = daemon.get()
+    assert (now["live"], now["stable"]) == ("spare", "spare")
+    assert [b["address"] for b in daemon.pool("spare")["backends"]] == [address]
+    number = now["rollout"]["number"]
+    assert releases(daemon) == {number: ("deploy", "stable")}
+    kill9_and_back(daemon)
+    assert [b["address"] for b in daemon.pool("spare")["backends"]] == [address]
+    assert daemon.get()["live"] == "spare"
+
+
+def kill9_and_back(daemon):
+    daemon.kill9()
+    daemon.start()
+
+
+def test_a_flip_that_is_a_rollout(moving):
+    daemon = moving(strategy="flip")
+    daemon.ctl("flip", "web=green")
+    assert daemon.get()["rollout"]["strategy"] == "flip"
+    assert state(daemon) in ("promoted", "bake")
+    kill9_and_back(daemon)
+    assert state(daemon) in ("promoted", "bake") and daemon.get()["live"] == "green"
+    daemon.ctl("flip", "web=blue", expect=EXIT["refused"])
+    daemon.ctl("undo", "web")
+    assert daemon.get()["live"] == "blue"
+    daemon.ctl("flip", "web=green", "--force")
+    assert daemon.get()["rollout"]["state"] == "rolled_back" and daemon.get()["live"] == "green"
