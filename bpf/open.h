@@ -352,6 +352,30 @@ ZDD_INLINE int is_flood(const struct zdd_job *j, const struct zdd_choice *c)
 	return pressure_high(j->now) && !source_for(j, chosen_backend(c));
 }
 
+/* A SYN gets no record, but one of its tuple stands, by which the ACK to come would go. One that is
+ * over makes way. Else the SYN goes there as well, where it is answered as one out of place (RFC 5961 4).
+ * Returns its place, or NO_PLACE. */
+ZDD_RARE __u32 known_place(struct zdd_job *j)
+{
+	struct zdd_key key;
+	struct zdd_hit hit;
+
+	if (!j)
+		return NO_PLACE;
+	key = client_key(j);
+	flow_seek(j, region_half(), &key, &hit);
+	if (!hit.flow)
+		flow_seek(j, region_tcp(), &key, &hit);
+	if (!hit.flow)
+		return NO_PLACE;
+	if (!zdd_flow_ended(ZDD_META_STATE(hit.meta)) ||
+	    ZDD_META_STATE(hit.meta) & (ZDD_F_CUT | ZDD_F_HALF))
+		return hit.place;
+	end_alias_of(j, &hit);
+	flow_free(&hit);
+	return NO_PLACE;
+}
+
 /* A new flow: SYN, or the first datagram of a 5-tuple. known: a record of the tuple stands already,
  * which only another record can take over from. Sets j->out. */
 ZDD_RARE int open_flow(struct zdd_job *j, __u32 known)
@@ -377,6 +401,10 @@ ZDD_RARE int open_flow(struct zdd_job *j, __u32 known)
 	}
 	if (verdict == ZDD_V_FORWARDED)
 		count_note(ZDD_N_FLOW_RACE);
+	if (known && (verdict == ZDD_V_TABLE_FULL || verdict == ZDD_V_FLOW_BUSY)) {
+		place = known_place(j);
+		verdict = place == NO_PLACE ? verdict : ZDD_V_FORWARDED;
+	}
 	if (verdict == ZDD_V_NEW || verdict == ZDD_V_FORWARDED)
 		forward_place(j, place, verdict);
 	else if (verdict == ZDD_V_REVERSE_TAKEN || verdict == ZDD_V_SNAT_EXHAUSTED ||

@@ -312,6 +312,57 @@ TEST(pressure_is_of_handshakes_that_wait)
 	node_end();
 }
 
+/* New connections go to the other backend, and no half-open one finds room. */
+static void flip_and_fill(unsigned to)
+{
+	__u32 first = geometry.tcp_buckets;
+
+	for (unsigned i = 0; i < 64; i++)
+		node.tables[i / 4].backend[i % 4] = (__u16)to;
+	memset(&node.flow_tags[first], 0xff, geometry.half_buckets * sizeof(*node.flow_tags));
+}
+
+/* The ACK of a connection without a record must not go the way of one before it. */
+TEST(syn_without_room_takes_over_what_is_over)
+{
+	struct client c = client_n(2, PROTO_TCP);
+	struct zdd_out o;
+	unsigned b;
+
+	node_make(16, 2);
+	b = shake(&c, 0, 1000);
+	from_client(&c, N_FIN | N_ACK, 1001, 5001);
+	from_backend(b, &c, c.port, N_FIN | N_ACK, 5001, 1002);
+	flip_and_fill(!b);
+	o = from_client(&c, N_SYN, 777000, 0);
+	CHECK_INT(o.verdict, ZDD_V_TABLE_FULL);
+	CHECK_INT(backend_in(&o), !b);
+	from_backend(!b, &c, c.port, N_SYN | N_ACK, 60000, 777001);
+	o = from_client(&c, N_ACK, 777001, 60001);
+	CHECK_INT(backend_in(&o), !b);
+	CHECK_INT(node.counts[0].note[ZDD_N_FLOW_ADOPTED], 1);
+	node_end();
+}
+
+/* One that is open is not thrown out by what anybody may send: its backend hears of it. */
+TEST(syn_without_room_follows_what_is_open)
+{
+	struct client c = client_n(2, PROTO_TCP);
+	struct zdd_flow *f = NULL;
+	struct zdd_out o;
+	unsigned b;
+
+	node_make(16, 2);
+	b = shake(&c, 0, 1000);
+	flip_and_fill(!b);
+	o = from_client(&c, N_SYN, 777000, 0);
+	CHECK_INT(o.verdict, ZDD_V_FORWARDED);
+	CHECK_INT(backend_in(&o), b);
+	CHECK_INT(records(REGION_TCP, &c, c.port, &f), 1);
+	CHECK_INT(f->isn, 1000);
+	node_end();
+}
+
 TEST(new_isn_replaces_when_it_is_complete)
 {
 	struct client c = client_n(2, PROTO_TCP);
