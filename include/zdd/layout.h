@@ -439,8 +439,10 @@ struct zdd_pressure {
 	__u64 spare[5];
 };
 
-/* Of three quarters full, the half-open region still finds room for all but 0.002 %. */
-#define ZDD_PRESSURE_MAX(g) ((__s64)(g)->half_buckets * ZDD_FLOW_WAYS * 3 / 4)
+/* A flood makes as many records at once, and as many again while time writes those off: until the first
+ * of them expire, twice as many live. Of three quarters full, the half-open region still finds room for
+ * all but 0.002 %. */
+#define ZDD_PRESSURE_MAX(g) ((__s64)(g)->half_buckets * ZDD_FLOW_WAYS * 3 / 8)
 
 struct zdd_memo_set {
 	struct zdd_memo memo[ZDD_MEMO_WAYS];

@@ -286,7 +286,7 @@ TEST(handshake_promotes)
 /* Handshakes that are completed press nothing, others for as long as their records live. */
 TEST(pressure_is_of_handshakes_that_wait)
 {
-	const __s64 most = 16 * ZDD_FLOW_WAYS * 3 / 4;
+	const __s64 most = 16 * ZDD_FLOW_WAYS * 3 / 8;
 	unsigned new = 0;
 
 	node_make(16, 2);
@@ -309,6 +309,24 @@ TEST(pressure_is_of_handshakes_that_wait)
 	native_now += ZDD_HALF_OPEN_S * HZ;
 	CHECK(!pressure_high(native_now));
 	CHECK_INT(node.pressure->waiting, 0);
+	node_end();
+}
+
+/* Time writes off evenly what a flood made at once, and lets the flood make as much again: there is room
+ * for both until the first records expire. */
+TEST(a_flood_leaves_room)
+{
+	unsigned n = 0;
+
+	node_make(512, 2);
+	for (unsigned second = 0; second < 3 * ZDD_HALF_OPEN_S; second++, native_now += HZ)
+		for (unsigned i = 0; i < 512; i++, n++) {
+			struct client c = client_n(n * 104729 + 5, PROTO_TCP);
+
+			from_client(&c, N_SYN, 1, 0);
+		}
+	CHECK(node.counts[0].verdict[ZDD_V_SYN_FLOOD] > n / 2);
+	CHECK_INT(node.counts[0].verdict[ZDD_V_TABLE_FULL], 0);
 	node_end();
 }
 

@@ -108,7 +108,7 @@ TEST(one_flow_by_all_at_once)
 	static const __u8 protos[] = {PROTO_UDP, PROTO_TCP};
 
 	for (unsigned i = 0; i < 2; i++) {
-		node_make(1024, 2);
+		node_make(2048, 2);
 		race.proto = protos[i];
 		run_threads(racer, THREADS);
 		CHECK_INT(locks_held(), 0);
