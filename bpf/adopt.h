@@ -95,7 +95,7 @@ ZDD_INLINE int forward_remembered(struct zdd_job *j)
 	const struct zdd_backend *b;
 	struct zdd_recall r;
 
-	if (!memo_get(j->hash, &r) || r.listener != j->listener)
+	if (!memo_get(j, &r) || r.listener != j->listener)
 		return 0;
 	b = AT(backends, r.backend);
 	if (!b)
@@ -110,6 +110,27 @@ ZDD_INLINE int forward_remembered(struct zdd_job *j)
 	return 1;
 }
 
+/* A SYN again, of a connection without a record that its backend answered, or answers unseen: not a new
+ * one, whatever the plan says by now. Before it is answered, the plan may choose once more: late.h has
+ * what the one before says after that. Sets j->out and returns 1, or 0. */
+ZDD_RARE int forward_repeat(struct zdd_job *j)
+{
+	const struct zdd_backend *b;
+	struct zdd_recall r;
+
+	if (!j || !pressure_remembers(j->now) || !memo_get(j, &r) || r.listener != j->listener ||
+	    r.isn != j->p.seq)
+		return 0;
+	b = AT(backends, r.backend);
+	if (!b || b->flags & ZDD_B_GONE || !(r.ack || zdd_one_way(b->forward)))
+		return 0;
+	memo_put(j, link_of(j->p.ifindex), r.backend);
+	pressure_remember(j->now);
+	count_forward(&j->p, b->pool, r.backend);
+	end_backend(&j->out, ZDD_V_FORWARDED, b, 0);
+	return 1;
+}
+
 /* A backend's answer to a flow that is only remembered. */
 ZDD_INLINE void reply_remembered(struct zdd_job *j, const struct zdd_recall *r)
 {
@@ -119,7 +140,7 @@ ZDD_INLINE void reply_remembered(struct zdd_job *j, const struct zdd_recall *r)
 	if (p->proto != PROTO_TCP || !b || !is_endpoint(b, &p->src, p->sport))
 		return;
 	if ((p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK))
-		memo_seal(j->hash, r->backend, p->seq + 1);
+		memo_seal(j, r->backend, p->seq + 1);
 	else if (p->payload && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK)
 		adopt(j, r->backend, 0);
 }

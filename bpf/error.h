@@ -112,7 +112,7 @@ ZDD_RARE int error_remembered(struct zdd_job *j)
 	struct zdd_recall known;
 	const struct zdd_backend *b;
 
-	if (!j || !memo_get(j->hash, &known))
+	if (!j || !memo_get(j, &known))
 		return 0;
 	b = AT(backends, known.backend);
 	if (!b)

@@ -61,6 +61,22 @@ ZDD_INLINE int pressure_no_room(__u64 now)
 	return !p || now - ONCE(p->no_room) < geometry.hz / 8;
 }
 
+/* Only for so long after a SYN went without a record may one be its repeat: most never ask. */
+ZDD_INLINE int pressure_remembers(__u64 now)
+{
+	const struct zdd_pressure *p = AT(pressure, 0);
+
+	return p && now - ONCE(p->memo) < (__u64)ZDD_HALF_OPEN_S * geometry.hz;
+}
+
+ZDD_INLINE void pressure_remember(__u64 now)
+{
+	struct zdd_pressure *p = AT(pressure, 0);
+
+	if (p && ONCE(p->memo) != now)
+		ONCE(p->memo) = now;
+}
+
 ZDD_INLINE void pressure_found_no_room(__u64 now)
 {
 	struct zdd_pressure *p = AT(pressure, 0);

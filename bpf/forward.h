@@ -52,7 +52,7 @@ ZDD_RARE int forward_stray(struct zdd_job *j, __u32 reset, __u32 of_host)
 /* known: a record of the tuple stands already. */
 ZDD_INLINE void forward_new(struct zdd_job *j, __u32 known)
 {
-	if (!hold_syn(j))
+	if ((known || !forward_repeat(j)) && !hold_syn(j))
 		open_flow(j, known);
 }
 

@@ -4,7 +4,7 @@
 #ifndef ZDD_LATE_H
 #define ZDD_LATE_H
 
-#include "flow.h"
+#include "memo.h"
 
 /* The record of this client and port whose SYN had the number that is acknowledged. */
 ZDD_INLINE int has_isn(__u32 place, const struct zdd_packet *p)
@@ -35,12 +35,20 @@ ZDD_INLINE int isn_known(struct zdd_region r, const struct zdd_job *j)
 	return isn_in(flow_bucket(r, j->hash, 0), j) || isn_in(flow_bucket(r, j->hash, 1), j);
 }
 
+/* The same of what has no record. */
+ZDD_INLINE int isn_remembered(const struct zdd_job *j)
+{
+	struct zdd_recall r;
+
+	return memo_get(j, &r) && r.isn + 1 == j->p.ack;
+}
+
 /* A backend without a record answers the SYN of a flow that another backend has: it was given up
  * on. Returns 1 when j->out is set. */
 ZDD_RARE int reply_late(struct zdd_job *j)
 {
 	if (!j || !(j->p.tcp_flags & TCP_ACK) || j->p.bad_length || j->p.first_fragment ||
-	    !(isn_known(region_half(), j) || isn_known(region_tcp(), j)))
+	    !(isn_known(region_half(), j) || isn_known(region_tcp(), j) || isn_remembered(j)))
 		return 0;
 	if (j->p.tcp_flags & TCP_RST)
 		end_drop(&j->out, ZDD_V_LATE_DROPPED);

@@ -164,6 +164,8 @@ ZDD_RARE int forward_stateless(struct zdd_job *j, __u32 verdict)
 		return 0;
 	}
 	memo_put(j, link_of(j->p.ifindex), backend);
+	if (is_syn(&j->p))
+		pressure_remember(j->now);
 	count_forward(&j->p, j->choice.id, backend);
 	end_backend(&j->out, verdict, AT(backends, backend), 0);
 	return 0;

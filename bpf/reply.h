@@ -217,6 +217,14 @@ ZDD_RARE int reply_to_source(struct zdd_job *j)
 	return 1;
 }
 
+/* A TCP flow that is only remembered is with another backend. */
+ZDD_INLINE int is_with_another(const struct zdd_job *j, const struct zdd_recall *r)
+{
+	const struct zdd_backend *b = AT(backends, r->backend);
+
+	return j->p.proto == PROTO_TCP && b && !is_endpoint(b, &j->p.src, j->p.sport);
+}
+
 /* No record: a flow that is kept without state, or none. */
 ZDD_INLINE void reply_unknown(struct zdd_job *j)
 {
@@ -225,7 +233,7 @@ ZDD_INLINE void reply_unknown(struct zdd_job *j)
 
 	if (reply_to_source(j) || end_before(j))
 		return;
-	if (!memo_get(j->hash, &known)) {
+	if (!memo_get(j, &known) || is_with_another(j, &known)) {
 		if (j->p.proto != PROTO_TCP || !(j->p.tcp_flags & (TCP_SYN | TCP_RST)) ||
 		    !reply_late(j))
 			end_pass(&j->out, ZDD_V_DIRECT);

@@ -394,17 +394,23 @@ struct zdd_flow_lock {
 	__u32 spare;
 };
 
-/* Who a flow without state belongs to, and the way to its client: sets of four, lossy, so that
+/* Who a flow without state belongs to, and the way to its client: lossy sets, so that
  * replies find their VIP when there was no room for a record. */
 struct zdd_memo {
 	__u64 who; /* link << 48 | listener << 32 | tag; 0: empty or being written */
 	__u64 way; /* vlan << 48 | MAC in memory order */
 };
 
-/* Beside it, where it goes: backend << 48 | incarnation << 32 | the ACK that its SYN-ACK waits for, 0:
- * not seen. So the connection can be given a record later. */
+/* Beside it, where it goes, so that the connection can be given a record later, and its SYN be known
+ * again. */
+struct zdd_whom {
+	__u64 whom; /* backend << 48 | incarnation << 32 | the ACK that its SYN-ACK waits for, 0: not seen */
+	__u32 isn; /* of a SYN that made the memo, else 0 */
+	__u32 seen; /* jiffies, low bits, of the client's last packet: the oldest of a set makes way */
+};
+
 struct zdd_whom_set {
-	__u64 whom[ZDD_MEMO_WAYS];
+	struct zdd_whom whom[ZDD_MEMO_WAYS];
 };
 
 /* One for each service that is held, by `hold` of the plan's service; of element 0 only `order` counts.
@@ -436,7 +442,8 @@ struct zdd_pressure {
 	__s64 waiting;
 	__u64 aged;    /* jiffies up to which time has been accounted for */
 	__u64 no_room; /* jiffies when a late record last found no room */
-	__u64 spare[5];
+	__u64 memo;    /* jiffies when a SYN last went without a record */
+	__u64 spare[4];
 };
 
 /* A flood makes as many records at once, and as many again while time writes those off: until the first

@@ -13,8 +13,8 @@ enum {
 	ZDD_SOURCES = 256,       /* addresses of this node that packets may be given as source */
 	ZDD_HALF_OPEN_S = 75,    /* seconds that a handshake may take (RFC 1122 4.2.3.5) */
 	ZDD_SNAT_ADDRESSES = 32, /* of each family, for mode snat */
-	ZDD_MEMO_SETS = 32768,
-	ZDD_MEMO_WAYS = 4,    /* reverse memory for flows forwarded without state */
+	ZDD_MEMO_SETS = 8192,    /* memory of flows forwarded without state */
+	ZDD_MEMO_WAYS = 16,
 	ZDD_HOLDS = 256,      /* services held at once, and one */
 	ZDD_HELD = 16384,     /* SYNs that wait: at most half of the places are asked for */
 	ZDD_HELD_ROW = 16,    /* places that one flow may have */

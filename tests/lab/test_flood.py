@@ -37,15 +37,6 @@ def per_second(load, seconds):
     return (load.running_well()["requests"] - before) / (time.monotonic() - began)
 
 
-def assert_only_flips_broke(load, flips):
-    """What a flood leaves of a connection without a record is forgotten now and then: one that is in its
-    handshake while the plan changes may then be answered by the other pool, with a reset."""
-    for row in load.rows():
-        if row.result != "ok":
-            assert row.result == "reset" and not row.first, row
-            assert any(row.start <= flip.ended_ns and row.end >= flip.began_ns for flip in flips), row
-
-
 def start(lab, attach, tcp=4096):
     return lab.daemon(lab.config(attach, flows={"tcp": tcp, "udp": 1024})).wait_healthy()
 
@@ -63,9 +54,10 @@ def test_established_connections_outlive_a_flood(lab, full, family, attach):
     seconds = 30 if full else 2
     quiet = per_second(bulk, seconds / 2)
     flood = Flood(lab, family)
-    new = lab.load("new", vip(family), flows=10, rate=100, timeout=10000, log=True)
+    new = lab.load("new", vip(family), flows=10, rate=100, timeout=10000)
     loud = per_second(bulk, seconds)
-    flips = daemon.flip("web=green"), daemon.flip("web=blue")
+    daemon.flip("web=green")
+    daemon.flip("web=blue")
     new.wait_requests(50 if full else 10)
     rate = flood.stop()
     began, tries = new.stop(), daemon.counters()
@@ -75,8 +67,7 @@ def test_established_connections_outlive_a_flood(lab, full, family, attach):
     assert tries["syn_flood"]["count"] > HALF_OPEN, "no flood: no proof"
     for load in (idle, bulk):
         assert_clean(load.stop(), 1000)
-    assert began["requests"] >= 10
-    assert_only_flips_broke(new, flips)
+    assert_clean(began, 10)
 
 
 @pytest.mark.parametrize("attach", ["xdp", "tc"])

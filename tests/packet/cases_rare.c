@@ -155,6 +155,53 @@ static const struct step flood_data[] = {
 	 .source = WEB6},
 };
 
+static void eject(struct site *s, const struct end *chosen)
+{
+	site_eject(s, chosen, false);
+}
+
+/* What was answered stays through a new plan; the next connection of that client and port does not. */
+static const struct step flood_again[] = {
+	{TO(PAIR), A_SYN, "syn_flood", PAIR_B " " PAIR_B2, .before = flooded},
+	{.from = "@", .to = CLIENT, A_SYNACK, "reply_stateless", .source = PAIR},
+	{TO(PAIR), A_SYN, "forwarded", "@", .before = eject},
+	{TO(PAIR_TOO), A_SYN, "syn_flood", "!"}, /* another listener: another connection */
+	{TO(PAIR), {.flags = SYN, .seq = 9000}, "syn_flood", "!"},
+};
+
+static const struct step flood_again_down[] = {
+	{TO(PAIR), A_SYN, "syn_flood", PAIR_B " " PAIR_B2, .before = flooded},
+	{.from = "@", .to = CLIENT, A_SYNACK, "reply_stateless", .source = PAIR},
+	{TO(PAIR), A_SYN, "syn_flood", "!", .before = down},
+};
+
+static const struct step flood_again_dsr[] = {
+	{TO(DSR), A_SYN, "syn_flood", DSR_B, .road = ROAD_DSR, .before = flooded},
+	{TO(DSR), A_SYN, "forwarded", DSR_B, .road = ROAD_DSR},
+};
+
+static const struct spec late_reset = {
+	.flags = RST, .seq = 1001, .own = true, .bare = true, .ttl = 65};
+
+/* What was not answered is chosen anew; what the backend before says then is not for the client. */
+static const struct step flood_late[] = {
+	{TO(PAIR), A_SYN, "syn_flood", PAIR_B " " PAIR_B2, .before = flooded},
+	{TO(PAIR), A_SYN, "syn_flood", "!", .before = eject},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 7000, .ack = 1001},
+	 "late_reset",
+	 .made = &late_reset},
+	{.from = "@", .to = CLIENT, {.flags = RST | ACK, .ack = 1001}, "late_dropped"},
+	{.from = "!", .to = CLIENT, A_SYNACK, "reply_stateless", .source = PAIR},
+	{TO(PAIR), AN_ACK, "forwarded", "!", .notes = "flow_adopted"},
+	{.from = "@",
+	 .to = CLIENT,
+	 {.flags = SYN | ACK, .seq = 7000, .ack = 1001},
+	 "late_reset",
+	 .made = &late_reset},
+};
+
 /* New connections of PAIR's service wait; what is open runs on. The hold ends by its time, whatever the
  * daemon does; here the clocks are moved by moving the end. */
 static void hold_until(struct site *s, uint32_t until)
@@ -247,6 +294,10 @@ static const struct packet_case cases[] = {
 	{"rare: tables full", STEPS(full)},
 	{"rare: a flood of SYNs, a handshake in it", STEPS(flood)},
 	{"rare: a flood of SYNs, data of the backend", STEPS(flood_data)},
+	{"rare: a flood of SYNs, one again after its answer", STEPS(flood_again)},
+	{"rare: a flood of SYNs, one again, its backend is down", STEPS(flood_again_down)},
+	{"rare: a flood of SYNs, one again in mode dsr", STEPS(flood_again_dsr)},
+	{"rare: a flood of SYNs, an answer that comes too late", STEPS(flood_late)},
 	{"rare: a service on hold", STEPS(held)},
 	{"rare: a service on hold that resets", STEPS(held_or_reset)},
 	{"rare: room of expired flows", STEPS(reclaimed)},

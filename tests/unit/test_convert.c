@@ -325,6 +325,23 @@ TEST(newer_connection_of_the_tuple_stays)
 	end();
 }
 
+TEST(memos_stay_whole)
+{
+	const struct zdd_whom whom = {0x123456789abc, 7, 8};
+	const struct zdd_memo old = {5, 6}, newer = {9, 10};
+
+	begin();
+	from.memo[3].memo[2] = from.memo[4].memo[1] = old;
+	from.memo_whom[3].whom[2] = from.memo_whom[4].whom[1] = whom;
+	to.memo[4].memo[1] = newer;
+	CHECK_INT(convert_from(ZDD_LAYOUT_VERSION)->flows(&from, &to), 0);
+	CHECK(!memcmp(&to.memo[3].memo[2], &old, sizeof(old)));
+	CHECK(!memcmp(&to.memo_whom[3].whom[2], &whom, sizeof(whom)));
+	CHECK(!memcmp(&to.memo[4].memo[1], &newer, sizeof(newer)));
+	CHECK_INT(to.memo_whom[4].whom[1].isn, 0);
+	end();
+}
+
 /* Half-open when it was copied, established in the old memory a moment later. */
 TEST(established_meanwhile)
 {

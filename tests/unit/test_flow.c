@@ -330,6 +330,37 @@ TEST(a_flood_leaves_room)
 	node_end();
 }
 
+static void flood(unsigned first, unsigned n, unsigned per_jiffy)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct client c = client_n((first + i) * 104729 + 5, PROTO_TCP);
+
+		from_client(&c, N_SYN, 1, 0);
+		native_now += !(i % per_jiffy);
+	}
+}
+
+/* 64 000 SYNs a second, and a second between a SYN and its answer. */
+TEST(a_flood_does_not_drive_out_what_is_young)
+{
+	enum { YOUNG = 1000 };
+	unsigned lost = 0;
+
+	node_make(16, 1);
+	flood(0, 2 * ZDD_MEMO_SETS * ZDD_MEMO_WAYS, 64000 / HZ);
+	flood(1u << 24, YOUNG, YOUNG);
+	flood(1u << 25, 64000, 64000 / HZ);
+	for (unsigned i = 0; i < YOUNG; i++) {
+		struct client c = client_n(((1u << 24) + i) * 104729 + 5, PROTO_TCP);
+
+		lost += from_backend(0, &c, c.port, N_SYN | N_ACK, 1, 2).verdict !=
+			ZDD_V_REPLY_STATELESS;
+	}
+	printf("# %u of %u young ones lost\n", lost, YOUNG);
+	CHECK(lost < YOUNG / 100);
+	node_end();
+}
+
 /* New connections go to the other backend, and no half-open one finds room. */
 static void flip_and_fill(unsigned to)
 {

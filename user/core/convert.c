@@ -138,12 +138,15 @@ static int copy_objects(const struct zdd_memory *from, const struct zdd_memory *
 static void copy_memo(const struct zdd_memory *from, const struct zdd_memory *to)
 {
 	for (uint32_t i = 0; i < ZDD_MEMO_SETS * ZDD_MEMO_WAYS; i++) {
-		const struct zdd_memo *old = &from->memo[i / ZDD_MEMO_WAYS].memo[i % ZDD_MEMO_WAYS];
-		struct zdd_memo *new = &to->memo[i / ZDD_MEMO_WAYS].memo[i % ZDD_MEMO_WAYS];
+		uint32_t set = i / ZDD_MEMO_WAYS, way = i % ZDD_MEMO_WAYS;
+		const struct zdd_memo *old = &from->memo[set].memo[way];
+		struct zdd_memo *new = &to->memo[set].memo[way];
 
 		if (new->who || !old->who)
 			continue;
 		__atomic_store_n(&new->way, old->way, __ATOMIC_RELAXED);
+		if (from->memo_whom)
+			to->memo_whom[set].whom[way] = from->memo_whom[set].whom[way];
 		__atomic_store_n(&new->who, old->who, __ATOMIC_RELEASE);
 	}
 }
