@@ -82,7 +82,8 @@ static const struct {
 	{"{'number': 12, 'state': 'watching', 'exit': 15}", true, 0},
 	{"{'number': 12, 'state': 'shifting', 'exit': 15}", true, OUTCOME_OPEN},
 	{"{'number': 12, 'state': 'waiting', 'exit': 13}", false, 13},
-	{"{'number': 12, 'state': 'waiting', 'exit': 15}", true, OUTCOME_OPEN}, /* for a hook */
+	{"{'number': 12, 'state': 'waiting', 'exit': 15}", false, OUTCOME_OPEN}, /* for a hook */
+	{"{'number': 12, 'state': 'waiting', 'exit': 13}", true, 0},
 	{"{'number': 12, 'state': 'paused', 'exit': 13}", false, 13},
 	{"{'number': 12, 'state': 'inconclusive', 'exit': 14}", true, 14},
 	{"{'number': 12, 'state': 'promoted', 'exit': 0}", false, 0},
@@ -94,6 +95,32 @@ static const struct {
 	{"{'number': 13, 'state': 'watching', 'exit': 15}", true, OUTCOME_GONE},
 	{"null", false, OUTCOME_OPEN},
 };
+
+static const struct {
+	const char *rollout, *place, *reason;
+} reasons[] = {
+	{"{" CANARY "'state': 'watching'}", "step 2 of 4: 25 %, watching", "TEXT"},
+	{"{" ROLL "'state': 'bake'}", "bake", "WHY"},
+	{"{'state': 'shifting', 'step': 2, 'steps': [5, 25, 100], 'share': 25, "
+	 "'why': 'step 2 of 3: 25 %', 'state_text': 'TEXT'}",
+	 "step 2 of 3: 25 %, shifting", "TEXT"},
+	{"{'state': 'paused', 'step': 1, 'steps': [5], 'share': 5, 'why': 'by bob'}", "5 %, paused",
+	 "by bob"},
+};
+
+TEST(nothing_is_said_twice)
+{
+	for (size_t i = 0; i < COUNT(reasons); i++) {
+		json_t *rollout = parse(reasons[i].rollout);
+		char place[CELL_MAX];
+
+		ROW("%zu", i);
+		rollout_where(place, sizeof(place), rollout);
+		CHECK_STR(place, reasons[i].place);
+		CHECK_STR(rollout_reason(rollout, place), reasons[i].reason);
+		json_decref(rollout);
+	}
+}
 
 TEST(who_waits_learns_how_it_ended)
 {

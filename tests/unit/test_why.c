@@ -101,6 +101,28 @@ TEST(pools_and_the_way_back)
 	world_free(w);
 }
 
+TEST(the_rollout_and_the_lock)
+{
+	struct world *w = sight_make();
+	struct world_service *s = world_find(w, "shop");
+	struct rollout r = {.number = 12,
+			    .strategy = STRATEGY_CANARY,
+			    .state = ROLLOUT_PAUSED,
+			    .candidate = 1,
+			    .why = "by anna: lunch"};
+
+	CHECK(!says(w, "shop", "(release") && !says(w, "shop", "locked"));
+	CHECK_INT(rollout_copy(&s->rollout, &r), 0);
+	CHECK(says(w, "shop", "canary to green (release 12) is paused ("));
+	CHECK(says(w, "shop", ": by anna: lunch"));
+	r = (struct rollout){.number = 13, .state = ROLLOUT_QUEUED, .candidate = 1};
+	CHECK_INT(rollout_copy(&s->queued, &r), 0);
+	CHECK(says(w, "shop", "flip to green (release 13) is queued ("));
+	strcpy(s->lock.who, "bob");
+	CHECK(says(w, "shop", "only bob may change it, who locked it"));
+	world_free(w);
+}
+
 static json_t *cohort(const struct world *w, const char *text)
 {
 	struct zdd_addr address;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config_json.h"
+#include "rollout_plan.h"
 #include "seed.h"
 #include "share.h"
 #include "view.h"
@@ -101,10 +102,34 @@ static void why_pool(const struct world_service *s, size_t i, const struct numbe
 		why_backend(s, p, &p->backends[k], n, list);
 }
 
+static void why_rollout(const struct world_service *s, const struct rollout *r, json_t *list)
+{
+	const char *colon = r && r->why[0] ? ": " : "";
+	char title[96];
+
+	if (!r)
+		return;
+	rollout_title(s, r, title, sizeof(title));
+	json_say(list, "%s (release %llu) is %s (%s)%s%s", title, (unsigned long long)r->number,
+		 rollout_state_word(r->state), rollout_state_sentence(r->state), colon, r->why);
+}
+
+static void why_locked(const struct world_lock *lock, json_t *list)
+{
+	const char *colon = lock->why[0] ? ": " : "";
+
+	if (lock->who[0])
+		json_say(list, "only %s may change it, who locked it%s%s", lock->who, colon,
+			 lock->why);
+}
+
 json_t *view_why(const struct world_service *s, const struct numbers *n)
 {
 	json_t *list = json_array();
 
+	why_locked(&s->lock, list);
+	why_rollout(s, s->rollout, list);
+	why_rollout(s, s->queued, list);
 	for (size_t i = 0; i < s->cfg->n_pools; i++)
 		why_pool(s, i, n, list);
 	if (s->stable_live == STABLE_GONE)

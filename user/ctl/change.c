@@ -44,11 +44,14 @@ static void print_changes(const struct ctl *ctl, const json_t *answer)
 		bool adds = strstr(text, "adds "), removes = strstr(text, "removes ");
 		const char *colour = paint(ctl, adds ? "green" : removes ? "red" : "yellow");
 
-		printf("%s%c %s%s\n", colour,
-		       adds      ? '+'
-		       : removes ? '-'
-				 : '~',
-		       text, *colour ? paint(ctl, "reset") : "");
+		print_wrapped_at(ctl,
+				 printf("%s%c ", colour,
+					adds      ? '+'
+					: removes ? '-'
+						  : '~') -
+					 (int)strlen(colour),
+				 2, text);
+		fputs(*colour ? paint(ctl, "reset") : "", stdout);
 	}
 }
 

@@ -199,8 +199,13 @@ int rollout_follow(struct ctl *, const char *service, int64_t since_ms, json_t *
 enum { OUTCOME_OPEN = -1, OUTCOME_GONE = -2 };
 
 void rollout_state_text(char *out, size_t size, const json_t *rollout);
-/* "step 2 of 4: 25 %, watching": changes when something happened, not as time goes by. */
+/* "step 2 of 4: 25 %, watching", or "bake" */
+void rollout_where(char *out, size_t size, const json_t *rollout);
+/* The same with what that means, where the place does not say it. Changes when something happened, not
+ * as time goes by. */
 void rollout_progress(char *out, size_t size, const json_t *rollout);
+/* The last word on it, or what its state means when that says no more than the place. */
+const char *rollout_reason(const json_t *rollout, const char *place);
 /* "shop: canary to green (release 12): promoted: WHY" */
 void rollout_end(char *out, size_t size, const char *service, const json_t *rollout, int code);
 /* The exit code of who waits for the rollout of this number; OUTCOME_OPEN while it goes on,

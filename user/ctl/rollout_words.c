@@ -52,7 +52,7 @@ static double percent(const json_t *object, const char *field)
 	return json_number_value(json_object_get(object, field));
 }
 
-void rollout_progress(char *out, size_t size, const json_t *rollout)
+void rollout_where(char *out, size_t size, const json_t *rollout)
 {
 	const json_t *batch = json_object_get(rollout, "batch"),
 		     *steps = json_object_get(rollout, "steps");
@@ -68,7 +68,24 @@ void rollout_progress(char *out, size_t size, const json_t *rollout)
 	else if (has_steps(rollout))
 		snprintf(out, size, "%g %%, %s", percent(rollout, "share"), state);
 	else
-		snprintf(out, size, "%s, %s", state, field_text(rollout, "state_text"));
+		snprintf(out, size, "%s", state);
+}
+
+void rollout_progress(char *out, size_t size, const json_t *rollout)
+{
+	size_t len;
+
+	rollout_where(out, size, rollout);
+	len = strlen(out);
+	if (!has_steps(rollout))
+		snprintf(out + len, size - len, ", %s", field_text(rollout, "state_text"));
+}
+
+const char *rollout_reason(const json_t *rollout, const char *place)
+{
+	const char *why = field_text(rollout, "why");
+
+	return strncmp(why, place, strlen(why)) ? why : field_text(rollout, "state_text");
 }
 
 /* ---- for who waits ---- */
@@ -77,27 +94,27 @@ int rollout_outcome(const json_t *rollout, int64_t number, bool share_is_enough)
 {
 	int64_t seen = field_int(rollout, "number", 0);
 	int64_t code = field_int(rollout, "exit", EXIT_TIMEOUT);
+	int state = state_of(rollout);
 
 	if (seen > number)
 		return OUTCOME_GONE;
 	if (seen < number)
 		return OUTCOME_OPEN;
-	if (share_is_enough && state_of(rollout) == ROLLOUT_WATCHING)
+	if (share_is_enough && (state == ROLLOUT_WATCHING || state == ROLLOUT_WAITING))
 		return EXIT_OK;
 	return code == EXIT_TIMEOUT ? OUTCOME_OPEN : (int)code;
 }
 
 void rollout_end(char *out, size_t size, const char *service, const json_t *rollout, int code)
 {
-	const char *why = field_text(rollout, "why");
+	const char *why = "";
 	char how[CELL_MAX];
 
-	if (code == EXIT_TIMEOUT || state_of(rollout) == ROLLOUT_WATCHING) {
+	if (code == EXIT_TIMEOUT || (!code && has_steps(rollout))) {
 		rollout_progress(how, sizeof(how), rollout);
-		why = "";
 	} else {
 		rollout_state_text(how, sizeof(how), rollout);
-		why = *why ? why : field_text(rollout, "state_text");
+		why = rollout_reason(rollout, "");
 	}
 	snprintf(out, size, "%s: %s (release %lld)%s: %s%s%s", service,
 		 field_text(rollout, "title"), (long long)field_int(rollout, "number", 0),

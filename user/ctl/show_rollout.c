@@ -72,10 +72,7 @@ static void print_head(struct ctl *ctl, const json_t *service, const json_t *rol
 	struct line l = {.len = 0};
 	bool over = is_over(rollout), bad = over && field_int(rollout, "exit", 0);
 
-	if (over)
-		rollout_state_text(how, sizeof(how), rollout);
-	else
-		rollout_progress(how, sizeof(how), rollout);
+	rollout_where(how, sizeof(how), rollout);
 	add(&l, "%c %s: %s (release %lld): %s", bad ? '!' : '~', field_text(service, "service"),
 	    field_text(rollout, "title"), (long long)field_int(rollout, "number", 0), how);
 	if (over) {
@@ -85,8 +82,7 @@ static void print_head(struct ctl *ctl, const json_t *service, const json_t *rol
 		add_ms(&l, rollout, "left_ms", ", ", " left");
 		add_seen(&l, service, rollout);
 	}
-	if (*field_text(rollout, "why"))
-		add(&l, ": %s", field_text(rollout, "why"));
+	add(&l, ": %s", rollout_reason(rollout, how));
 	print_wrapped(ctl, 2, l.text);
 }
 
@@ -151,6 +147,16 @@ static void print_lock(struct ctl *ctl, const json_t *service)
 	print_wrapped(ctl, 2, l.text);
 }
 
+/* What it says, then on which counts. */
+static void print_judge(struct ctl *ctl, const json_t *judge)
+{
+	struct line l = {.len = 0};
+
+	add(&l, "  judge: %s", field_text(judge, "text"));
+	print_wrapped(ctl, 2, l.text);
+	evidence_print(ctl, judge);
+}
+
 void rollout_print(struct ctl *ctl, const json_t *service, bool whole)
 {
 	const json_t *rollout = json_object_get(service, "rollout");
@@ -169,5 +175,5 @@ void rollout_print(struct ctl *ctl, const json_t *service, bool whole)
 	print_means(ctl, rollout);
 	print_queued(ctl, json_object_get(rollout, "queued"));
 	if (whole && json_is_object(json_object_get(rollout, "judge")))
-		evidence_print(ctl, json_object_get(rollout, "judge"));
+		print_judge(ctl, json_object_get(rollout, "judge"));
 }

@@ -202,6 +202,18 @@ void journal_end(struct journal *j, int64_t number, const char *result, uint64_t
 	put(j, STORE_RELEASES, number, json_incref(row));
 }
 
+void journal_note(struct journal *j, int64_t number, const char *key, json_t *value)
+{
+	json_t *row = find_release(j, number);
+
+	if (!row || json_object_get(row, key)) {
+		json_decref(value);
+		return;
+	}
+	json_object_set_new(row, key, value);
+	put(j, STORE_RELEASES, number, json_incref(row));
+}
+
 void journal_each_open(struct journal *j,
 		       void (*each)(void *context, int64_t number, const json_t *release),
 		       void *context)

@@ -32,6 +32,8 @@ struct release {
 int64_t journal_begin(struct journal *, const struct release *);
 /* The first end counts. A release that began a rollout ends with it, by the word of its state. */
 void journal_end(struct journal *, int64_t number, const char *result, uint64_t generation);
+/* One more fact about a release, told once: value (taken over) is dropped when it has the key. */
+void journal_note(struct journal *, int64_t number, const char *key, json_t *value);
 /* Calls each for every release that was begun and never ended, with its JSON. */
 void journal_each_open(struct journal *,
 		       void (*each)(void *context, int64_t number, const json_t *release),

@@ -44,10 +44,32 @@ static struct driver *make(struct rollouts *all, const struct world_service *s,
 	return d;
 }
 
+/* For history --stats; told once. */
+static void note(struct driver *d, const char *key, json_t *value)
+{
+	journal_note(d->daemon->journal, (int64_t)d->number, key, value);
+}
+
+/* Of the candidate's connections, by the judge's counts of each second and by the breaker's, which are
+ * of now but only there while there is a lease. */
+static uint64_t failed(const struct driver *d)
+{
+	uint64_t told = d->tally ? tally_failed(d->tally) : 0;
+
+	return d->breaker.failed > told ? d->breaker.failed : told;
+}
+
+static void note_failed(struct driver *d)
+{
+	if (d->tally)
+		note(d, "failed", json_integer((json_int_t)failed(d)));
+}
+
 static void drop(struct rollouts *all, struct driver *d)
 {
 	struct driver **at = &all->drivers;
 
+	note_failed(d); /* of one that a person ended */
 	while (*at != d)
 		at = &(*at)->next;
 	*at = d->next;
@@ -91,6 +113,7 @@ static void end(struct driver *d, struct world_service *s, const struct rollout 
 {
 	if (r->state == ROLLOUT_STABLE)
 		service_make_stable(s);
+	note_failed(d);
 	journal_end(d->daemon->journal, (int64_t)r->number, rollout_state_word(r->state),
 		    d->daemon->world->generation);
 }
@@ -98,6 +121,8 @@ static void end(struct driver *d, struct world_service *s, const struct rollout 
 /* What takes traffic back is done before it is written. */
 static void changed(struct driver *d, struct world_service *s, const struct rollout *r)
 {
+	if (r->state == ROLLOUT_PROMOTED)
+		note(d, "promoted", view_time(wall_ms()));
 	if (rollout_is_over(r)) {
 		driver_bring_about(d, s, r);
 		end(d, s, r);
@@ -116,6 +141,8 @@ static void drive(struct driver *d, struct world_service *s, struct rollout *r)
 	driver_bring_about(d, s, r);
 	driver_hook(d, s, r);
 	d->lease = driver_renew(d, s, r);
+	if (failed(d))
+		note(d, "trouble", view_time(wall_ms()));
 	f = driver_facts(d, s, r);
 	if (!rollout_look(r, &s->cfg->rollout, &f))
 		return;

@@ -56,6 +56,12 @@ static const char *const kind_names[] = {
 #undef S
 };
 
+static const bool kind_breaks[] = {
+#define S(symbol, name, breaks, sentence) breaks,
+	ZDD_SIGNALS(S)
+#undef S
+};
+
 static void choose_signals(struct tally *t, const struct cfg_service *s, struct judge_settings *set)
 {
 	for (unsigned kind = 0; kind < ZDD_SIGNAL_COUNT; kind++)
@@ -330,6 +336,16 @@ void tally_undecided(const struct tally *t, char out[JUDGE_TEXT])
 json_t *tally_json(const struct tally *t)
 {
 	return judge_json(&t->judge, &t->names, t->verdict);
+}
+
+uint64_t tally_failed(const struct tally *t)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < t->n_kinds; i++)
+		if (kind_breaks[t->kind[i]])
+			n += t->judge.signal[i].all.side[CANARY].bad;
+	return n;
 }
 
 unsigned tally_breaker(const struct tally *t, double share)

@@ -26,6 +26,8 @@ void tally_text(const struct tally *, char out[JUDGE_TEXT]);
 /* What the judge would say were the step's time over now. */
 void tally_undecided(const struct tally *, char out[JUDGE_TEXT]);
 json_t *tally_json(const struct tally *);
+/* Connections that failed on the candidate since the rollout began. */
+uint64_t tally_failed(const struct tally *);
 /* Failed connections that decide, coming within a second (core/breaker.h). */
 unsigned tally_breaker(const struct tally *, double share);
 
