@@ -25,8 +25,11 @@ static inline void daemon_start(struct daemon *d, const struct rollout *r)
 {
 	memset(d, 0, sizeof(*d));
 	d->r = d->stored = *r;
-	d->f = (struct rollout_facts){
-		.may_begin = true, .trouble = "", .verdict_text = "", .undecided = "", .hook_text = ""};
+	d->f = (struct rollout_facts){.may_begin = true,
+				      .trouble = "",
+				      .verdict_text = "",
+				      .undecided = "",
+				      .hook_text = ""};
 }
 
 static inline void daemon_crash(struct daemon *d)

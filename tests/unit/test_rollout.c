@@ -26,7 +26,8 @@ static struct rollout canary(enum until until)
 	};
 
 	for (unsigned i = 0; i < COUNT(shares); i++)
-		r.steps[i] = (struct cfg_step){shares[i], {.min_ms = 1000, .max_ms = 2000, .until = until}};
+		r.steps[i] = (struct cfg_step){shares[i],
+					       {.min_ms = 1000, .max_ms = 2000, .until = until}};
 	return r;
 }
 
@@ -115,7 +116,8 @@ static const struct {
 	W("no evidence yet", WATCHING, EVIDENCE, NO_HOOKS, WATCHING, NOT, 0, OVER),
 	W("passed", WATCHING, EVIDENCE, NO_HOOKS, SHIFTING, NOT, 1, OVER, PASS),
 	W("unsure", WATCHING, EVIDENCE, NO_HOOKS, INCONCLUSIVE, NOT, 0, TOO_LONG),
-	W("the judge counts pauses too", WATCHING, EVIDENCE, NO_HOOKS, WATCHING, NOT, 0, OVER, UNSURE),
+	W("the judge counts pauses too", WATCHING, EVIDENCE, NO_HOOKS, WATCHING, NOT, 0, OVER,
+	  UNSURE),
 	W("worse", WATCHING, TIME, NO_HOOKS, ROLLED_BACK, NOT, 0, OVER, WORSE),
 	W("split", WATCHING, TIME, NO_HOOKS, PAUSED, NOT, 0, OVER, SPLIT),
 	W("breaker", WATCHING, EVIDENCE, NO_HOOKS, ROLLED_BACK, NOT, 0, .breaker = true),

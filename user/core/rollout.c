@@ -184,8 +184,7 @@ static bool inconclusive(struct rollout *r, const struct cfg_rollout *cfg,
 	case INCONCLUSIVE_PROMOTE:
 		return rollout_next_step(r, f);
 	case INCONCLUSIVE_ABORT:
-		return rollout_enter(r, f, ROLLOUT_ROLLED_BACK, "inconclusive: %s",
-				     f->undecided);
+		return rollout_enter(r, f, ROLLOUT_ROLLED_BACK, "inconclusive: %s", f->undecided);
 	case INCONCLUSIVE_PAUSE:
 		break;
 	}

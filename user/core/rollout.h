@@ -129,10 +129,10 @@ struct rollout_facts {
 	bool dead;           /* nothing of the candidate is up */
 	const char *trouble; /* why it is not fit; "" */
 	bool in_force;       /* a plan with this state's shares is out, its grace period over */
-	struct judge_verdict verdict; /* of the present step, as long as it holds */
+	struct judge_verdict verdict;         /* of the present step, as long as it holds */
 	const char *verdict_text, *undecided; /* the verdict's; what to say when the time is over */
-	bool lease_out, breaker; /* the data path has taken the share away by itself */
-	enum hook_result hook;   /* of the hook that is due, as long as it is */
+	bool lease_out, breaker;              /* the data path has taken the share away by itself */
+	enum hook_result hook;                /* of the hook that is due, as long as it is */
 	const char *hook_text;
 	bool empty; /* what should be empty is, or its drain's deadline is over */
 	const enum backend_sight *backends; /* rolling in place: n_backends of them */
