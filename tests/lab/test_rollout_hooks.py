@@ -193,12 +193,19 @@ def test_webhooks_are_told_of_each_transition(lab):
         return [json.loads(line) for line in server.out().splitlines()]
 
     wait_for(lambda: told() and told()[-1]["rollout"]["state"] == "stable", 20, "the last one is told")
-    assert [t["rollout"]["state"] for t in told()] == ["gate", "promoted", "bake", "stable"]
+    assert [t["rollout"]["state"] for t in told()] == ["staging", "gate", "promoted", "bake", "stable"]
     assert {(t["kind"], t["service"], t["type"]) for t in told()} == {("rollout", "web", "application/json")}
     assert told()[-1]["text"].startswith("web: flip to green: stable")
+
+    shop.file("do-gate", "sleep 1000")
+    shop.zdd.ctl("flip", "web=blue", "--no-wait")
+    shop.wait_state("gate")
+    shop.zdd.ctl("abort", "web", "-m", "enough", expect=(0, EXIT["aborted"]))
+    wait_for(lambda: told()[-1]["rollout"]["state"] == "aborted", 20, "what a person does is told")
+    assert "enough" in told()[-1]["text"]
 
     def lost():
         return [e["text"] for e in shop.zdd.ctl("events")["events"] if e["kind"] == "webhook"]
 
-    wait_for(lambda: len(lost()) == 4, 40, "each that was lost is an event")
+    wait_for(lambda: len(lost()) == 8, 40, "each that was lost is an event")
     assert all(text.startswith("http://127.0.0.1:1 was not told: ") for text in lost())

@@ -19,6 +19,7 @@ struct driver {
 	bool unpublished;    /* the world has what the state wants, the plan has not */
 	int lease;           /* what driver_renew said */
 	struct rollout_breaker breaker;
+	unsigned told; /* to webhooks: state and step; 0: nothing yet */
 
 	struct hook *hook; /* runs */
 	char token[ROLLOUT_TOKEN];

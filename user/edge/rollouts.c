@@ -7,11 +7,13 @@
 #include "publish.h"
 #include "rollout_json.h"
 #include "saved.h"
+#include "webhooks.h"
 
 enum { LOOK_MS = 100 };
 
 struct rollouts {
 	struct daemon *daemon;
+	struct webhooks *webhooks;
 	uv_timer_t timer;
 	struct driver *drivers;
 	bool first; /* no look yet: what runs was begun by a daemon before */
@@ -80,6 +82,48 @@ static void drop(struct rollouts *all, struct driver *d)
 	free(d);
 }
 
+/* ---- webhooks ---- */
+
+/* `text` is what chat servers show. */
+static void post(const struct rollouts *all, const struct world_service *s, const struct rollout *r)
+{
+	const struct cfg_rollout *cfg = &s->cfg->rollout;
+	json_t *text = json_sprintf("%s: %s to %s: %s%s%s", s->cfg->name,
+				    strategy_words[r->strategy], s->cfg->pools[r->candidate].name,
+				    rollout_state_word(r->state), r->why[0] ? ": " : "", r->why);
+	json_t *body = json_pack("{s:s, s:s, s:o, s:o*, s:o}", "kind", "rollout", "service",
+				 s->cfg->name, "time", view_time(wall_ms()), "text", text,
+				 "rollout", rollout_view(s, r, &(struct rollout_extras){0}));
+
+	for (unsigned i = 0; body && i < cfg->n_webhooks; i++)
+		webhooks_post(all->webhooks, cfg->webhooks[i], body);
+	json_decref(body);
+}
+
+static unsigned news_of(const struct rollout *r)
+{
+	return r->step * ROLLOUT_STATES + r->state + 1;
+}
+
+/* What people changed too, once each; its end when no driver has it any more. */
+static void post_news(const struct rollouts *all, struct driver *d, const struct world_service *s)
+{
+	const struct rollout *r = s->rollout;
+
+	if (!r || r->number != d->number || d->told == news_of(r))
+		return;
+	d->told = news_of(r);
+	post(all, s, r);
+}
+
+static void not_told(void *context, const char *who, const char *why)
+{
+	struct daemon *d = context;
+	struct event e = {.kind = "webhook"};
+
+	journal_event(d->journal, &e, "%s was not told: %s", who, why);
+}
+
 /* ---- a change of state ---- */
 
 static void stored(void *context, int err)
@@ -129,6 +173,7 @@ static void changed(struct driver *d, struct world_service *s, const struct roll
 	}
 	tell(d, s, r);
 	store(d, s);
+	post_news(d->daemon->rollouts, d, s);
 }
 
 /* ---- a look ---- */
@@ -166,6 +211,8 @@ static void look_at(struct rollouts *all, struct world_service *s)
 	struct driver *d = find(all, s);
 	struct rollout *r;
 
+	if (d)
+		post_news(all, d, s);
 	service_dequeue(s, wall_ms());
 	r = service_rollout(s);
 	if (d && !d->storing && (!r || d->number != r->number)) {
@@ -174,10 +221,14 @@ static void look_at(struct rollouts *all, struct world_service *s)
 	}
 	if (!r || (d && (d->storing || d->number != r->number)))
 		return;
-	if (!d)
+	if (!d) {
 		d = make(all, s, r);
+		if (d && all->first)
+			d->told = news_of(r); /* the daemon before has told it */
+	}
 	if (!d)
 		return;
+	post_news(all, d, s);
 	if (all->first && was_taken_back(s, r)) {
 		rollout_take_back(r, wall_ms(), "zddd died while it took it back");
 		changed(d, s, r);
@@ -210,6 +261,11 @@ struct rollouts *rollouts_make(struct daemon *d)
 
 	if (!all)
 		return NULL;
+	all->webhooks = webhooks_make(d->loop, not_told, d);
+	if (!all->webhooks) {
+		free(all);
+		return NULL;
+	}
 	all->daemon = d;
 	all->first = true;
 	uv_timer_init(d->loop, &all->timer);
@@ -223,6 +279,7 @@ void rollouts_free(struct rollouts *all)
 	if (!all)
 		return;
 	uv_timer_stop(&all->timer);
+	webhooks_free(all->webhooks);
 	for (struct driver *d = all->drivers; d; d = d->next)
 		if (d->hook)
 			hook_cancel(d->hook);
