@@ -32,6 +32,15 @@ static json_t *policy_json(const struct judge_settings *set)
 			 set->quantile > .97 ? "p99" : "p95");
 }
 
+/* To the second, as the format has it. */
+static json_t *second(uint64_t wall_ms)
+{
+	json_t *text = view_time(wall_ms), *cut = json_sprintf("%.19sZ", json_string_value(text));
+
+	json_decref(text);
+	return cut;
+}
+
 json_t *recording_head_json(const struct judge_names *names, const struct judge_settings *set,
 			    uint64_t started_ms)
 {
@@ -43,7 +52,7 @@ json_t *recording_head_json(const struct judge_names *names, const struct judge_
 		json_array_append_new(guards, json_string(set->guards[i].text));
 	return json_pack("{s:i, s:s, s:s, s:s, s:o, s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:o}",
 			 "zdd_counts", 1, "service", names->service, "canary", names->canary,
-			 "live", names->live, "started", view_time(started_ms), "signals", signals,
+			 "live", names->live, "started", second(started_ms), "signals", signals,
 			 "each", "min", duration(set->min_ms), "max", duration(set->max_ms),
 			 "connections", number(set->min_connections), "sources",
 			 number(set->min_sources), "judge", policy_json(set), "guards", guards);
