@@ -191,8 +191,8 @@ def test_people_pause_resume_promote_and_abort(town):
 
 def test_low_traffic_ends_inconclusive_and_says_how_much_longer(town):
     zdd = town.start(rollout={"steps": ["5%", "100%"], "judge": {"slo": "0.5%"},
-                              "each": {"min": "1s", "max": "6s", "until": "evidence", "connections": 1}})
-    load = town.visit(rate=30)
+                              "each": {"min": "1s", "max": "15s", "until": "evidence", "connections": 1}})
+    load = town.visit(rate=60)
     zdd.ctl("canary", "web=green", "--timeout", "60s", expect=14)
     end = rollout(zdd)
     assert end["state"] == "inconclusive" and "more" in end["why"], end
@@ -211,7 +211,7 @@ def test_the_counts_are_those_of_the_clients(town):
     time_of_last = rollout(zdd)["watched_ms"]
     wait_for(lambda: rollout(zdd)["watched_ms"] > time_of_last + 2500, 15, "two ticks more")
     zdd.ctl("abort", "web", expect=(0, 12))
-    number = zdd.history()[0]["number"]
+    number = rollout(zdd)["number"]
     with open(os.path.join(zdd.state_dir, "counts", f"{number}.jsonl"), encoding="ascii") as file:
         lines = [json.loads(line) for line in file][1:]
     told = {side: sum(line["counts"].get("empty", {}).get(side, {"n": 0})["n"] for line in lines)

@@ -364,8 +364,10 @@ static double more_ms(const struct judge *j, unsigned signal, double share)
 		return INFINITY;
 	if (judge_has_slo(j, signal)) {
 		target += log(2);
-		least = slo_left(&s->slo_sources, (bad + .5) / (n + 1), j->set.slo, target) * ms /
-			(n * scale);
+		least = slo_left(&s->slo_sources,
+				 (bad + (double)live->bad + .5) / (n + (double)live->n + 1),
+				 j->set.slo, target) *
+			ms / (n * scale);
 	}
 	if (m)
 		least = fmin(least,

@@ -141,7 +141,10 @@ static void missing_text(const struct says *s, char *out, size_t size)
 		snprintf(then, sizeof(then), ", or %s at a share of 25 %%", text);
 	}
 	time_text(now, sizeof(now), guess(now_ms));
-	if (isinf(now_ms))
+	if (isinf(now_ms) && (int)signal == s->j->set.slow && !s->j->slow.frozen)
+		snprintf(out, size, "too few answers of %s have shown yet what is slow",
+			 s->names->live);
+	else if (isinf(now_ms))
 		snprintf(out, size, "%s can never tell from such counts%s",
 			 s->j->set.signals[signal],
 			 judge_has_slo(s->j, signal) ? "" : "; an slo would help");
