@@ -29,7 +29,7 @@ JUDGE = {"service": "shop", "canary": "green", "live": "blue", "result": "watchi
                                   "live": {"n": 150, "bad": 3, "sources": None, "bad_sources": None}},
                       "step": {"canary": {"n": 52, "bad": 14, "sources": None, "bad_sources": None},
                                "live": {"n": 150, "bad": 3, "sources": None, "bad_sources": None}}}]}
-EXITS = {"stable": 0, "promoted": 0, "aborted": 12, "superseded": 12, "rolled_back": 11, "failed_safe": 10,
+EXITS = {"stable": 0, "bake": 0, "aborted": 12, "superseded": 12, "rolled_back": 11, "failed_safe": 10,
          "waiting": 13, "paused": 13, "inconclusive": 14}
 
 
@@ -81,7 +81,7 @@ def test_what_is_asked(peer, args, verb, body):
 # --- how it waits
 
 ENDS = [
-    ("promoted", {"why": "all new flows go to the candidate"}, 0, "promoted: all new flows go to the candidate"),
+    ("bake", {"why": "all new flows go to the candidate"}, 0, "bake: all new flows go to the candidate"),
     ("stable", {}, 0, "stable: watches"),
     ("rolled_back", {"why": "5xx"}, 11, "rolled back: 5xx"),
     ("failed_safe", {"why": "it did not come up"}, 10, "failed safe: it did not come up"),
@@ -109,7 +109,7 @@ def test_progress_is_told_once_each(peer):
                  rollout("staging", state_text="waits for health", watched_ms=5),
                  rollout("shifting", step=1, share=5), rollout("watching", step=1, share=5),
                  rollout("watching", step=1, share=5, watched_ms=300, left_ms=1, judge=JUDGE), rollout("watching"),
-                 rollout("promoted"))
+                 rollout("bake"))
     done = zddctl("--socket", peer.socket, "canary", "shop=green")
     assert done.returncode == 0
     assert done.stderr.decode().splitlines() == [
@@ -121,7 +121,7 @@ def test_progress_is_told_once_each(peer):
 
 def test_one_that_is_queued_waits_for_the_other(peer):
     other = rollout("watching", number=11, queued={"strategy": "canary", "candidate": "green", "who": "alice"})
-    goes_through(peer, other, rollout("stable", number=11), rollout("staging"), rollout("promoted"))
+    goes_through(peer, other, rollout("stable", number=11), rollout("staging"), rollout("bake"))
     done = zddctl("--socket", peer.socket, "canary", "shop=green")
     assert done.returncode == 0 and b"waits for release 11 to end" in done.stderr
 
@@ -152,7 +152,7 @@ def test_the_share_is_enough(peer, command, state):
     assert [m for m, _, _ in peer.requests].count("GET") == 2
 
 
-@pytest.mark.parametrize("state,code", [("rolled_back", 11), ("paused", 13), ("inconclusive", 14), ("promoted", 0)])
+@pytest.mark.parametrize("state,code", [("rolled_back", 11), ("paused", 13), ("inconclusive", 14), ("bake", 0)])
 def test_what_came_of_promote(peer, state, code):
     goes_through(peer, rollout("shifting"), rollout(state))
     ask(peer, "promote", "shop", code=code)
@@ -160,7 +160,7 @@ def test_what_came_of_promote(peer, state, code):
 
 def test_a_hook_is_no_person(peer):
     """A step that ends by hook waits for it, and the command with it."""
-    goes_through(peer, rollout("waiting", exit=15), rollout("promoted"))
+    goes_through(peer, rollout("waiting", exit=15), rollout("bake"))
     ask(peer, "canary", "shop=green")
 
 
@@ -198,7 +198,7 @@ def test_waiting_outlives_a_restart_of_the_daemon(peer):
         wait_for(lambda: len(peer.requests) > 2, 10, "it looks")
         peer.stop()
         assert b"not reachable" in b"".join(waiting.stderr.readline() for _ in range(3))
-        goes_through(peer, rollout("promoted"))
+        goes_through(peer, rollout("bake"))
         peer.start()
         assert waiting.wait(10) == 0
     finally:
@@ -208,7 +208,7 @@ def test_waiting_outlives_a_restart_of_the_daemon(peer):
 
 # --- status --until
 
-UNTIL = [("promoted", ["watching", "paused", "promoted"], 0), ("promoted", ["bake"], 0),
+UNTIL = [("promoted", ["watching", "paused", "promoted", "bake"], 0), ("promoted", ["bake"], 0),
          ("promoted", ["watching", "rolled_back"], 11), ("rolled_back", ["watching", "rolled_back"], 0),
          ("stable", ["bake", "aborted"], 12), ("waiting", ["stable"], 1)]
 

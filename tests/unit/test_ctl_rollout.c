@@ -86,7 +86,8 @@ static const struct {
 	{"{'number': 12, 'state': 'waiting', 'exit': 13}", true, 0},
 	{"{'number': 12, 'state': 'paused', 'exit': 13}", false, 13},
 	{"{'number': 12, 'state': 'inconclusive', 'exit': 14}", true, 14},
-	{"{'number': 12, 'state': 'promoted', 'exit': 0}", false, 0},
+	{"{'number': 12, 'state': 'promoted', 'exit': 15}", true, OUTCOME_OPEN},
+	{"{'number': 12, 'state': 'bake', 'exit': 0}", false, 0},
 	{"{'number': 12, 'state': 'failed_safe', 'exit': 10}", false, 10},
 	{"{'number': 12, 'state': 'rolled_back', 'exit': 11}", true, 11},
 	{"{'number': 12, 'state': 'aborted', 'exit': 12}", false, 12},
@@ -140,7 +141,7 @@ static const struct {
 	{"watching", "watching", 0},
 	{"watching", "promoted", OUTCOME_OPEN},
 	{"paused", "promoted", OUTCOME_OPEN},
-	{"promoted", "promoted", 0},
+	{"promoted", "promoted", OUTCOME_OPEN}, /* no plan has it yet */
 	{"bake", "promoted", 0},
 	{"stable", "promoted", 0},
 	{"promoted", "bake", OUTCOME_OPEN},

@@ -383,6 +383,10 @@ TEST(a_hook_is_nobody_to_wait_for)
 	CHECK_INT(rollout_exit(&r), 15);
 	r.state = ROLLOUT_PAUSED;
 	CHECK_INT(rollout_exit(&r), 13);
+	r.state = ROLLOUT_PROMOTED; /* not in force yet */
+	CHECK_INT(rollout_exit(&r), 15);
+	r.state = ROLLOUT_BAKE;
+	CHECK_INT(rollout_exit(&r), 0);
 	r.state = ROLLOUT_ROLLED_BACK;
 	CHECK_INT(rollout_exit(&r), 11);
 }

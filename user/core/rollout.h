@@ -39,7 +39,7 @@ enum rollout_phase {
 	S(WAITING, waiting, STEP, 13, "waits for a person (promote or abort) or for a hook")           \
 	S(PAUSED, paused, PAUSED, 13, "stands still: resume, promote or abort")                        \
 	S(INCONCLUSIVE, inconclusive, STEP, 14, "the evidence of the step's time decides nothing: promote or abort") \
-	S(PROMOTED, promoted, LATE, 0, "the candidate gets all new flows")                             \
+	S(PROMOTED, promoted, LATE, 15, "gives the candidate all new flows")                             \
 	S(BAKE, bake, LATE, 0, "watches the candidate with everything, the old pool is kept warm")     \
 	S(STABLE, stable, OVER, 0, "done: this is what undo returns to")                               \
 	S(ABORTED, aborted, OVER, 12, "a person ended it")                                             \

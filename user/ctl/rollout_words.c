@@ -121,12 +121,13 @@ void rollout_end(char *out, size_t size, const char *service, const json_t *roll
 		 code == EXIT_TIMEOUT ? " still going" : "", how, *why ? ": " : "", why);
 }
 
-/* promoted, bake and stable come one after the other: the first is reached in the last. */
+/* promoted, bake and stable come one after the other. Promoted is what the bake begins with: before it
+ * the plan is under way. */
 static bool is_reached(int state, int wanted)
 {
-	bool late = wanted == ROLLOUT_PROMOTED || wanted == ROLLOUT_BAKE;
-
-	return state == wanted || (late && state > wanted && state <= ROLLOUT_STABLE);
+	if (wanted == ROLLOUT_PROMOTED)
+		wanted = ROLLOUT_BAKE;
+	return state == wanted || (wanted == ROLLOUT_BAKE && state == ROLLOUT_STABLE);
 }
 
 int rollout_until(const json_t *rollout, int wanted)
