@@ -132,6 +132,12 @@ static void random_pool(struct daemon *d, struct pool *p)
 	begin(d, p, 1 + (unsigned)rand() % N_MAX, one_in(2) ? FAILURE_STOP : FAILURE_BACK);
 	p->trouble = one_in(2) ? NONE : (enum trouble)(rand() % (BACK_FAILS + 1));
 	p->at = (unsigned)rand() % p->n;
+	if (one_in(3)) {
+		unsigned down = (unsigned)rand() % p->n;
+
+		p->version[down] = 'd';
+		p->sight[down] = BACKEND_DOWN;
+	}
 	d->r.steps[0].each.until = (enum until)(rand() % 4);
 	d->cfg.hooks.argv[HOOK_GATE] = one_in(2) ? argv_true : NULL;
 	d->cfg.batch = (struct cfg_batch){random_amount(), random_amount(), random_amount(),

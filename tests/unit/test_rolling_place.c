@@ -131,6 +131,8 @@ TEST(what_is_down_already_counts)
 	to_the_end(&d, ~0u);
 	check_pool(&d, "nnnn", "....");
 	CHECK_INT(d.n_runs, 4);
+	CHECK_STR(d.log[0], "7-1-update-3"); /* what is down costs nothing */
+	CHECK_STR(d.log[1], "7-1-update-0");
 
 	begin(&d, &p, 4, FAILURE_STOP);
 	p.version[2] = p.version[3] = 'd';
@@ -138,7 +140,7 @@ TEST(what_is_down_already_counts)
 	d.cfg.batch.min_available = (struct cfg_amount){3, false};
 	CHECK_INT(to_the_end(&d, ~0u), 6); /* for staging_ms */
 	CHECK_STR(rollout_state_word(d.r.state), "failed_safe");
-	CHECK_STR(d.r.why, "without backend 1, 1 of 4 backends are up, and min_available is 3");
+	CHECK_STR(d.r.why, "without backend 3, 2 of 4 backends are up, and min_available is 3");
 	check_pool(&d, "oodd", "....");
 }
 
@@ -165,4 +167,40 @@ TEST(waits_for_capacity_between_batches)
 	to_the_end(&d, ~0u);
 	check_pool(&d, "nnnn", "....");
 	CHECK_STR(rollout_state_word(d.r.state), "stable");
+}
+
+/* What a roll left out is where the next one begins: half of it out, half of it up is enough. */
+TEST(next_roll_mends_what_was_left_out)
+{
+	for (unsigned bad = 0; bad < 4; bad++) {
+		struct pool p;
+		struct daemon d;
+
+		ROW("bad at %u", bad);
+		begin(&d, &p, 4, FAILURE_STOP);
+		p.version[bad / 2 * 2] = p.version[bad / 2 * 2 + 1] = 'd';
+		p.sight[bad / 2 * 2] = p.sight[bad / 2 * 2 + 1] = BACKEND_UNSEEN;
+		to_the_end(&d, ~0u);
+		check_pool(&d, "nnnn", "....");
+		CHECK_STR(rollout_state_word(d.r.state), "stable");
+		CHECK_INT(d.n_runs, 4);
+	}
+}
+
+/* The way back from a roll that began in the middle. */
+TEST(walks_back_to_where_it_began)
+{
+	struct pool p;
+	struct daemon d;
+
+	begin(&d, &p, 5, FAILURE_BACK);
+	p.sight[2] = BACKEND_DOWN;
+	p.version[2] = 'd';
+	p.trouble = NEVER_UP;
+	p.at = 1;
+	to_the_end(&d, ~0u);
+	check_pool(&d, "ooooo", ".....");
+	CHECK_STR(rollout_state_word(d.r.state), "rolled_back");
+	CHECK_STR(d.log[0], "7-1-update-2");
+	CHECK_STR(d.log[d.n_runs - 1], "7-1-update-2-back");
 }

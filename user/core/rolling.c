@@ -40,36 +40,64 @@ static unsigned up_without(const struct rollout_facts *f, unsigned first, unsign
 	return up;
 }
 
+/* Batches go from b->start to the pool's end, then from its first backend to b->start; on the way back
+ * the same towards b->start. No batch goes over the end. */
 static bool is_last(const struct rollout *r, const struct rollout_facts *f)
 {
 	const struct rolling *b = &r->rolling;
+	unsigned to = b->first + b->n;
 
-	return b->back ? !b->first : b->first + b->n >= f->n_backends;
+	if (b->back)
+		return b->first == b->start;
+	return to >= f->n_backends ? !b->start : b->n && to == b->start;
 }
 
-/* The batch that is next, on the way back towards the first; 0 when the pool can do without none. */
+/* Backends that are next: *from and up to the result, on the way back from there down. */
+static unsigned next_run(const struct rollout *r, const struct rollout_facts *f, unsigned *from)
+{
+	const struct rolling *b = &r->rolling;
+	unsigned to = b->n ? b->first + b->n : b->start;
+
+	if (b->back) {
+		to = b->first ? b->first : f->n_backends;
+		*from = to > b->start ? b->start : 0;
+		return to;
+	}
+	*from = to < f->n_backends ? to : 0;
+	return *from < b->start ? b->start : f->n_backends;
+}
+
+/* The batch that is next; 0 when the pool can do without none. */
 static unsigned next_batch(const struct rollout *r, const struct cfg_rollout *cfg,
 			   const struct rollout_facts *f, unsigned *first)
 {
-	const struct rolling *b = &r->rolling;
-	unsigned from = b->first + b->n, rest, n;
+	unsigned from, to, n;
 
 	if (is_last(r, f))
 		return 0;
-	rest = b->back ? b->first : f->n_backends - from;
-	n = rest < b->size ? rest : b->size;
+	to = next_run(r, f, &from);
+	n = to - from < r->rolling.size ? to - from : r->rolling.size;
 	for (; n; n--) {
-		*first = b->back ? b->first - n : from;
+		*first = r->rolling.back ? to - n : from;
 		if (up_without(f, *first, n) >= rolling_floor(&cfg->batch, f->n_backends))
 			break;
 	}
 	return n;
 }
 
+/* What is not up anyway comes first: it costs nothing, and may be what an earlier roll left out. */
+static unsigned first_to_roll(const struct rollout_facts *f)
+{
+	for (unsigned k = 0; k < f->n_backends; k++)
+		if (sight(f, k) != BACKEND_UP)
+			return k;
+	return 0;
+}
+
 static void say_capacity(const struct rollout *r, const struct cfg_rollout *cfg,
 			 const struct rollout_facts *f, char *out)
 {
-	unsigned next = r->rolling.back ? r->rolling.first - 1 : r->rolling.first + r->rolling.n;
+	unsigned from, to = next_run(r, f, &from), next = r->rolling.back ? to - 1 : from;
 
 	snprintf(out, ROLLOUT_WHY,
 		 "without backend %u, %u of %u backends are up, and min_available is %u", next + 1,
@@ -139,6 +167,7 @@ static bool look_staging(struct rollout *r, const struct cfg_rollout *cfg,
 		rolling_plan_text(&cfg->batch, f->n_backends, 0, why, sizeof(why));
 		return rollout_enter(r, f, ROLLOUT_FAILED_SAFE, "%s", why);
 	}
+	r->rolling.start = first_to_roll(f);
 	if (next_batch(r, cfg, f, &first)) {
 		r->watched_ms = 0;
 		return rollout_enter(r, f, ROLLOUT_GATE, "%s", "");

@@ -86,6 +86,7 @@ struct rolling {
 	unsigned first, n; /* backends of the batch; n 0: none yet */
 	unsigned unit;     /* among them: whose hook is due */
 	unsigned size;     /* of a batch, at most */
+	unsigned start;    /* the first backend of the first batch */
 	bool back;         /* on the way back after a failure */
 	bool served;       /* the new version has had traffic */
 };

@@ -37,27 +37,17 @@ struct member {
 	}
 
 static const struct member members[] = {
-	M(number, WIDE),
-	W(strategy, strategy_words),
-	W(state, state_words),
-	W(paused_in, state_words),
-	M(step, NUMBER),
-	M(bake_ms, NUMBER),
-	M(lease_ms, NUMBER),
-	M(staging_ms, NUMBER),
-	W(hook, hook_words),
-	W(hook_state, hook_state_words),
-	M(rolling.in_place, FLAG),
-	W(rolling.step, rolling_step_words),
-	M(rolling.first, NUMBER),
-	M(rolling.n, NUMBER),
-	M(rolling.unit, NUMBER),
-	M(rolling.size, NUMBER),
-	M(rolling.back, FLAG),
-	M(rolling.served, FLAG),
-	M(full, FLAG),
-	M(began_ms, WIDE),
-	M(state_ms, WIDE),
+	M(number, WIDE),           W(strategy, strategy_words),
+	W(state, state_words),     W(paused_in, state_words),
+	M(step, NUMBER),           M(bake_ms, NUMBER),
+	M(lease_ms, NUMBER),       M(staging_ms, NUMBER),
+	W(hook, hook_words),       W(hook_state, hook_state_words),
+	M(rolling.in_place, FLAG), W(rolling.step, rolling_step_words),
+	M(rolling.first, NUMBER),  M(rolling.n, NUMBER),
+	M(rolling.unit, NUMBER),   M(rolling.size, NUMBER),
+	M(rolling.start, NUMBER),  M(rolling.back, FLAG),
+	M(rolling.served, FLAG),   M(full, FLAG),
+	M(began_ms, WIDE),         M(state_ms, WIDE),
 	M(watched_ms, WIDE),
 };
 
@@ -231,6 +221,7 @@ static bool is_sound(const struct world_service *s, const struct rollout *r)
 		return false;
 	return !rolling->in_place ||
 	       (rolling->first + (uint64_t)rolling->n <= s->cfg->pools[r->candidate].n_backends &&
+		rolling->start < s->cfg->pools[r->candidate].n_backends &&
 		rolling->unit <= rolling->n);
 }
 
