@@ -39,7 +39,7 @@ static const struct rollout in_place = {
 	.n_steps = 1,
 	.hook = HOOK_UPDATE,
 	.hook_state = HOOK_DONE,
-	.rolling = {true, ROLLING_UPDATE, 1, 1, 0, 1, true, true},
+	.rolling = {true, ROLLING_UPDATE, 1, 1, 0, 1, 1, true, true},
 	.who = "ci",
 };
 

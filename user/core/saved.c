@@ -32,10 +32,10 @@ static json_t *admin_json(const struct world_service *s)
 				continue;
 			snprintf(name, sizeof(name), "%s/%s", s->cfg->pools[i].name, b->cfg->text);
 			json_object_set_new(o, name,
-					    json_pack("{s:s, s:I, s:b}", "state",
+					    json_pack("{s:s, s:I, s:b, s:b}", "state",
 						      admin_state_words[b->admin], "since_ms",
 						      (json_int_t)b->admin_since_ms, "held_out",
-						      b->held_out));
+						      b->held_out, "left_out", b->left_out));
 		}
 	return o;
 }
@@ -104,6 +104,7 @@ static bool load_admin(struct world_service *s, const char *place, const json_t 
 	b->admin = !strcmp(state, "maint") ? ADMIN_MAINT : ADMIN_DRAIN;
 	b->admin_since_ms = (uint64_t)json_integer_value(json_object_get(value, "since_ms"));
 	b->held_out = json_is_true(json_object_get(value, "held_out"));
+	b->left_out = json_is_true(json_object_get(value, "left_out"));
 	return true;
 }
 
@@ -113,6 +114,7 @@ static void all_ready(struct world_service *s)
 		for (size_t k = 0; k < s->cfg->pools[i].n_backends; k++) {
 			s->pools[i].backends[k].admin = ADMIN_READY;
 			s->pools[i].backends[k].held_out = false;
+			s->pools[i].backends[k].left_out = false;
 		}
 }
 
@@ -158,6 +160,7 @@ bool service_load_rollouts(struct world_service *s, const json_t *saved, char *w
 	bool second = load_rollout(s, json_object_get(saved, "queued"), &s->queued,
 				   first ? why : unheard);
 
+	service_hold_again(s);
 	lock_from_saved(&s->lock, json_object_get(saved, "lock"));
 	return first && second;
 }

@@ -66,7 +66,7 @@ static void set_admin(struct txn *t, const struct world_service *s, const struct
 	if (b->admin != state)
 		b->admin_since_ms = t->now_ms;
 	b->admin = state;
-	b->held_out = false;
+	b->held_out = b->left_out = false;
 	passive_clear(&b->passive);
 }
 

@@ -89,6 +89,7 @@ static void pool_carry(struct world_pool *p, const struct world_pool *old)
 		b->admin = was->admin;
 		b->admin_since_ms = was->admin_since_ms;
 		b->held_out = was->held_out;
+		b->left_out = was->left_out;
 		b->health = was->health;
 		b->passive = was->passive;
 		b->object = was->object;

@@ -18,6 +18,7 @@ struct world_backend {
 	enum admin_state admin;
 	uint64_t admin_since_ms; /* wall clock; when drain or maint began */
 	bool held_out;           /* in drain, by a rolling rollout that updates it */
+	bool left_out;           /* in drain, by one that is over */
 	struct health health;
 	struct passive passive;
 	uint16_t
@@ -120,6 +121,9 @@ int rollout_copy(struct rollout **to, const struct rollout *from);
 /* Shares, live, lease and who is held out become what the state of its rollout wants. Returns whether
  * they were otherwise. Not for one that was over long ago: the service may have moved since. */
 bool service_follow(struct world_service *);
+/* After it was loaded: whom a daemon before held out may not be in the store yet. Before the data path
+ * says who is in drain. */
+void service_hold_again(struct world_service *);
 /* The rollout will begin on the shares as they are. */
 void service_ground(const struct world_service *, struct rollout *);
 /* The queued one becomes the rollout when none runs; it is over (failed_safe) at once when its

@@ -39,12 +39,14 @@ static unsigned live_of(const struct rollout *r)
 	return late && r->strategy != STRATEGY_EXPERIMENT ? r->candidate : r->previous;
 }
 
-/* Whom a person took out stays as the person wants it. */
+/* Whom a person took out stays as the person wants it; whom an earlier rollout left out stays so until
+ * its turn comes. */
 static bool hold_out(struct world_backend *b, bool out, uint64_t now_ms)
 {
-	if (out ? b->admin != ADMIN_READY : !b->held_out)
+	if (out ? b->admin != ADMIN_READY && !b->left_out : !b->held_out)
 		return false;
 	b->held_out = out;
+	b->left_out = false;
 	b->admin = out ? ADMIN_DRAIN : ADMIN_READY;
 	b->admin_since_ms = now_ms;
 	return true;
@@ -55,10 +57,26 @@ static bool hold_batch_out(struct world_service *s)
 	struct world_pool *p = &s->pools[s->rollout->candidate];
 	bool changed = false;
 
-	for (unsigned k = 0; k < p->cfg->n_backends; k++)
-		changed |= hold_out(&p->backends[k], rolling_holds_out(s->rollout, k),
-				    s->rollout->state_ms);
+	for (unsigned k = 0; k < p->cfg->n_backends; k++) {
+		struct world_backend *b = &p->backends[k];
+
+		changed |= hold_out(b, rolling_holds_out(s->rollout, k), s->rollout->state_ms);
+		if (!b->held_out || !rollout_is_over(s->rollout))
+			continue;
+		b->held_out = false;
+		b->left_out = true;
+	}
 	return changed;
+}
+
+void service_hold_again(struct world_service *s)
+{
+	const struct rollout *r = service_rollout(s);
+
+	for (unsigned k = 0; r && k < s->cfg->pools[r->candidate].n_backends; k++)
+		if (rolling_holds_out(r, k) &&
+		    s->pools[r->candidate].backends[k].admin == ADMIN_READY)
+			s->pools[r->candidate].backends[k].held_out = true;
 }
 
 bool service_follow(struct world_service *s)

@@ -39,6 +39,8 @@ struct rollout_facts driver_facts(struct driver *, const struct world_service *,
 void driver_bring_about(struct driver *, struct world_service *, const struct rollout *);
 /* Renews the lease, while there is one. -ETIME: it is over, the data path has taken the share away. */
 int driver_renew(struct driver *, const struct world_service *, const struct rollout *);
+/* Of one that a daemon before left running: of its batch, checks from before count for nothing. */
+void driver_doubt_batch(struct driver *, const struct world_service *, const struct rollout *);
 /* Starts the hook that is due, ends one that is not. */
 void driver_hook(struct driver *, const struct world_service *, const struct rollout *);
 

@@ -69,21 +69,32 @@ void driver_bring_about(struct driver *d, struct world_service *s, const struct 
 /* ---- hooks ---- */
 
 /* What was true of a backend before its update says nothing about it now. */
-static void forget_health(struct driver *d, const struct rollout *r)
+static void forget_health(struct driver *d, const struct world_service *s, struct world_backend *b)
 {
-	struct world_service *s = world_find(d->daemon->world, d->service);
-	struct world_backend *b;
-	unsigned k = r->rolling.first + r->rolling.unit;
-
-	if (!s || !r->rolling.in_place || r->hook != HOOK_UPDATE)
-		return;
-	b = &s->pools[r->candidate].backends[k];
 	if (s->cfg->health.type == HEALTH_NONE)
 		return;
 	b->health.state = HEALTH_DOWN;
 	b->health.streak = 0;
 	snprintf(b->health.last_error, sizeof(b->health.last_error), "updated, not checked yet");
 	probes_hurry(d->daemon->probes, b);
+}
+
+/* The data path knows them as they were before their hooks. */
+void driver_doubt_batch(struct driver *d, const struct world_service *s, const struct rollout *r)
+{
+	const struct rolling *b = &r->rolling;
+	unsigned n = b->step == ROLLING_CHECK ? b->n : b->step == ROLLING_UPDATE ? b->unit : 0;
+
+	for (unsigned i = 0; b->in_place && i < n; i++)
+		forget_health(d, s, &s->pools[r->candidate].backends[b->first + i]);
+}
+
+static void updated(struct driver *d, const struct world_service *s, const struct rollout *r)
+{
+	unsigned k = r->rolling.first + r->rolling.unit;
+
+	if (r->rolling.in_place && r->hook == HOOK_UPDATE)
+		forget_health(d, s, &s->pools[r->candidate].backends[k]);
 }
 
 static void hook_done(void *context, enum hook_result result, const char *text)
@@ -97,7 +108,7 @@ static void hook_done(void *context, enum hook_result result, const char *text)
 	snprintf(d->hook_text, sizeof(d->hook_text), "%s", text);
 	journal_event(d->daemon->journal, &e, "%s", text);
 	if (s && service_rollout(s))
-		forget_health(d, service_rollout(s));
+		updated(d, s, service_rollout(s));
 	rollouts_wake(d->daemon->rollouts);
 }
 

@@ -206,6 +206,12 @@ static bool was_taken_back(const struct world_service *s, const struct rollout *
 	       s->share[r->candidate] == r->base[r->candidate];
 }
 
+static void resume(struct driver *d, const struct world_service *s, const struct rollout *r)
+{
+	d->told = news_of(r); /* the daemon before has told it */
+	driver_doubt_batch(d, s, r);
+}
+
 static void look_at(struct rollouts *all, struct world_service *s)
 {
 	struct driver *d = find(all, s);
@@ -224,7 +230,7 @@ static void look_at(struct rollouts *all, struct world_service *s)
 	if (!d) {
 		d = make(all, s, r);
 		if (d && all->first)
-			d->told = news_of(r); /* the daemon before has told it */
+			resume(d, s, r);
 	}
 	if (!d)
 		return;
