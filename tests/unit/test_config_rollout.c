@@ -180,7 +180,7 @@ static const char complete[] = HTTP
 	"      strategy: rolling\n"
 	"      steps: [0.5%, {share: 12.5%, until: person, min: 2h}, {share: 20%, max: 5m}, 33.33%]\n"
 	"      each: {min: 6m, max: 0s, until: evidence, connections: 50, sources: 7}\n"
-	"      guards: [\"http_5xx ratio > 5 % over 5m for 2m\", \"external>1% over 30s\"]\n"
+	"      guards: [\"http_5xx ratio > 5 % over 5m for 2m\", \"reset>1% over 30s\"]\n"
 	"      judge: {mode: shadow, alpha: 0.5%, beta: 2%, margin: 1.25, slo: 0.25%, quantile: 99}\n"
 	"      on_inconclusive: extend\n"
 	"      on_conflict: supersede\n"
@@ -196,8 +196,6 @@ static const char complete[] = HTTP
 	"        stop: [/bin/stop]\n"
 	"        user: deploy\n"
 	"        timeout: 90s\n"
-	"      prometheus: {url: \"http://[::1]:9090\", bad: \"bad{p='{pool}'}\", n: \"n{p='{pool}'}\",\n"
-	"                   interval: 30s}\n"
 	"      notify: [\"https://hooks.example/x?y=1\", \"http://10.0.0.9:80/\"]\n";
 
 static void check_complete(const struct cfg_rollout *ro)
@@ -213,7 +211,7 @@ static void check_complete(const struct cfg_rollout *ro)
 	CHECK_STR(ro->guards[0].signal, "5xx");
 	CHECK_STR(ro->guards[0].text, "http_5xx ratio > 5 % over 5m for 2m");
 	CHECK_INT(ro->guards[0].limit_bp, 500);
-	CHECK_STR(ro->guards[1].signal, "external");
+	CHECK_STR(ro->guards[1].signal, "reset");
 	CHECK_INT(ro->judge.mode, JUDGE_SHADOW);
 	CHECK_INT(ro->judge.alpha_bp, 50);
 	CHECK_INT(ro->judge.beta_bp, 200);
@@ -242,10 +240,6 @@ static void check_complete_rest(const struct cfg_rollout *ro)
 	CHECK_STR(ro->hooks.argv[HOOK_STOP][0], "/bin/stop");
 	CHECK_STR(ro->hooks.user, "deploy");
 	CHECK_INT(ro->hooks.timeout_ms, 90 * SECOND);
-	CHECK_STR(ro->prometheus.url, "http://[::1]:9090");
-	CHECK_STR(ro->prometheus.bad, "bad{p='{pool}'}");
-	CHECK_STR(ro->prometheus.n, "n{p='{pool}'}");
-	CHECK_INT(ro->prometheus.interval_ms, 30 * SECOND);
 	CHECK_INT(ro->n_webhooks, 2);
 	CHECK_STR(ro->webhooks[1], "http://10.0.0.9:80/");
 }
@@ -332,16 +326,16 @@ static const struct {
 	{ROLLOUT("{preset: HalfAtATime}"),
 	 STRATEGY_ROLLING,
 	 "5 25 50 100",
-	 UNTIL_EVIDENCE,
-	 10 * MINUTE,
+	 UNTIL_TIME,
+	 0,
 	 HOUR,
 	 {50, true},
 	 {50, true}},
 	{ROLLOUT("{preset: OneAtATime}"),
 	 STRATEGY_ROLLING,
 	 "5 25 50 100",
-	 UNTIL_EVIDENCE,
-	 10 * MINUTE,
+	 UNTIL_TIME,
+	 0,
 	 HOUR,
 	 {1, false},
 	 {1, false}},
@@ -381,8 +375,8 @@ static const struct {
 	{ROLLOUT("{batch: {max_parallel: 3}, preset: HalfAtATime}"),
 	 STRATEGY_ROLLING,
 	 "5 25 50 100",
-	 UNTIL_EVIDENCE,
-	 10 * MINUTE,
+	 UNTIL_TIME,
+	 0,
 	 HOUR,
 	 {3, false},
 	 {50, true}},
@@ -591,6 +585,8 @@ static const struct bad_row evidence_rows[] = {
 	BAD(WEB("    rollout: {guards: [reset > 5% over 5m]}\n    forward: local\n"),
 	    AT_ROLLOUT(24) ".guards[0]: 'reset > 5% over 5m': expected only the signal external in "
 			   "a forward mode that does not see the answers"),
+	BAD(ROLLOUT("{prometheus: {url: \"http://p\", bad: \"b{pool}\", n: \"n{pool}\"}}"),
+	    AT_ROLLOUT(15) ".prometheus: not yet supported"),
 	BAD(ROLLOUT("{prometheus: {url: \"http://p\", bad: \"b{pool}\"}}"),
 	    AT_ROLLOUT(27) ".prometheus: 'n' is missing; expected a query with {pool} in it"),
 	BAD(ROLLOUT("{prometheus: {url: \"p:9090\", bad: \"b{pool}\", n: \"n{pool}\"}}"),

@@ -384,6 +384,13 @@ static int check_gate(struct report *r, const struct node *map, const struct cfg
 	return 0;
 }
 
+/* A batch that is healthy again is not kept waiting, unless the file says so. */
+void rolling_each(struct cfg_each *e)
+{
+	e->min_ms = 0;
+	e->until = UNTIL_TIME;
+}
+
 int set_rollout(struct report *r, const struct node *n, const struct field *f, void *obj)
 {
 	struct cfg_service *s = obj;
@@ -394,8 +401,12 @@ int set_rollout(struct report *r, const struct node *n, const struct field *f, v
 	if (err)
 		return err;
 	ro->set = true;
+	if (ro->strategy == STRATEGY_ROLLING && !tree_get(n, "each"))
+		rolling_each(&ro->each);
 	for (unsigned i = 0; i < ro->n_steps && !tree_get(n, "steps"); i++)
 		ro->steps[i].each = ro->each;
+	if (ro->prometheus.url) /* read and checked, but nobody asks it yet */
+		return fail_key(r, tree_get(n, "prometheus"), "not yet supported");
 	err = check_guards(r, tree_get(n, "guards"), s);
 	return err ? err : check_gate(r, n, ro);
 }

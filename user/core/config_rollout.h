@@ -54,6 +54,9 @@ struct cfg_each {
 		min_sources; /* the candidate's, before evidence lets a step pass */
 };
 
+/* What a batch of a rolling rollout has when nothing says otherwise: it goes on when it is healthy. */
+void rolling_each(struct cfg_each *);
+
 struct cfg_step {
 	uint16_t share; /* 0.01 %; the last one is 10000 */
 	struct cfg_each each;

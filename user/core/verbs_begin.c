@@ -283,6 +283,8 @@ static enum outcome roll_in_place(struct txn *t, struct world_service *s)
 	unsigned n = (unsigned)s->cfg->pools[s->live].n_backends;
 	char why[256];
 
+	if (cfg->strategy != STRATEGY_ROLLING)
+		rolling_each(&r.steps[0].each);
 	if (!cfg->hooks.argv[HOOK_UPDATE])
 		return tell(t->answer, OUT_REFUSED,
 			    "%s: to roll in place wants rollout.hooks.update in the configuration, "
