@@ -122,6 +122,9 @@ class Rolls:
         with open(path, encoding="ascii") as file:
             return [tuple(line.split()) for line in file]
 
+    def wait_hooks(self, number):
+        wait_for(lambda: len(self.said("hooks")) == number, 30, f"update hooks began {number} times")
+
     def in_service(self):
         return [serves(b) for b in self.daemon.backends().values()]
 
@@ -237,11 +240,13 @@ def test_kill_in_each_state(make_rolls):
     with rolls.hold("start"):
         with rolls.hold("update"):
             crash(rolls, "shifting", "drain")
+            rolls.wait_hooks(1)
             crash(rolls, "shifting", "update")
+            rolls.wait_hooks(2)
             zddctl("pause", "web")
             crash(rolls, "paused", "update")
             zddctl("resume", "web")
-            wait_for(lambda: len(rolls.said("hooks")) == 3, 30, "the hook runs once more")
+            rolls.wait_hooks(3)
         crash(rolls, "watching", "check")
     with Capacity(rolls) as capacity:
         crash(rolls, "watching", "serve")
@@ -263,7 +268,7 @@ def test_abort_leaves_out_what_nobody_checked(make_rolls):
     rolls = make_rolls()
     with rolls.hold("update"):
         rolls.daemon.ctl("roll", "web", "--no-wait")
-        wait_for(lambda: rolls.said("hooks"), 30, "a hook runs")
+        rolls.wait_hooks(1)
         rolls.daemon.ctl("abort", "web", expect=(0, 12))
     assert rolls.rollout()["result"] == "aborted"
     wait_for(lambda: rolls.in_service() == [False, True, True, True], 10, "the others serve")
