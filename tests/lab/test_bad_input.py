@@ -159,7 +159,7 @@ REQUESTS = {
     "timeout-parsecs": (["flip", "web=green", "--timeout", "5parsecs"], 2, "5parsecs"),
     "option-unknown": (["flip", "web=green", "--forse"], 2, "--force"),
     "command-misspelt": (["fliip", "web=green"], 2, "flip"),
-    "command-later": (["canary", "web=green"], 2, "not yet supported"),
+    "command-later": (["trace"], 2, "not yet supported"),
     "output-unknown": (["ls", "-o", "yaml"], 2, "yaml"),
     "apply-no-file": (["apply"], 2, "-f"),
     "apply-absent-file": (["apply", "-f", "/nonexistent/zdd.yaml"], (1, 2), "/nonexistent/zdd.yaml"),

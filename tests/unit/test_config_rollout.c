@@ -579,6 +579,9 @@ static const struct bad_row evidence_rows[] = {
 	BAD(ROLLOUT("{guards: [reset > 5% over 5m, 5xx > 5% over 5m for 2m]}"),
 	    AT_ROLLOUT(44) ".guards[1]: '5xx > 5% over 5m for 2m': expected signals: {http: true} "
 			   "in this service, which counts it"),
+	BAD(ROLLOUT("{guards: [\"reset > 5%\\tover 5m\"]}"),
+	    AT_ROLLOUT(24) ".guards[0]: 'reset > 5%\\x09over 5m': expected a guard without control "
+			   "characters"),
 	BAD(ROLLOUT("{guards: [external > 5% over 5m]}"),
 	    AT_ROLLOUT(24) ".guards[0]: 'external > 5% over 5m': expected 'prometheus' beside it, "
 			   "which counts it"),

@@ -112,6 +112,15 @@ static int read_signal(struct report *r, const struct node *n, struct guard *g)
 	return fail_word(r, &signal, "a signal: ", signals, SIGNALS);
 }
 
+/* Its text is quoted in messages as it is. */
+static bool is_printable(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
 int set_guards(struct report *r, const struct node *n, const struct field *f, void *obj)
 {
 	struct cfg_rollout *ro = obj;
@@ -129,6 +138,9 @@ int set_guards(struct report *r, const struct node *n, const struct field *f, vo
 
 		if (err)
 			return err;
+		if (!is_printable(n->kids[i]->text))
+			return fail_value(r, n->kids[i],
+					  "expected a guard without control characters");
 		if (guard_parse(n->kids[i]->text, g, error, sizeof(error)))
 			return fail_node(r, n->kids[i], "%s", error);
 		err = read_signal(r, n->kids[i], g);
