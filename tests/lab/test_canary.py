@@ -89,7 +89,8 @@ def test_a_bad_canary_is_taken_back(town, what, mood):
     answer = zdd.ctl("canary", "web=green", "--timeout", "60s", expect=11)
     end = rollout(zdd)
     assert end["state"] == "rolled_back" and answer.code == end["exit"], end
-    assert what in end["why"], end["why"]
+    # A connection that fails counts for the breaker too, which may be faster than the judge's next second.
+    assert what in end["why"] or (what in ("reset", "empty") and "breaker" in end["why"]), end["why"]
     assert shares(zdd) == {"blue": 100, "green": 0}
     before = town.lab.backend("green0").server
     load.wait_requests(RATE)
