@@ -196,7 +196,7 @@ def test_low_traffic_ends_inconclusive_and_says_how_much_longer(town):
     load = town.visit(rate=60)
     zdd.ctl("canary", "web=green", "--timeout", "60s", expect=14)
     end = rollout(zdd)
-    assert end["state"] == "inconclusive" and "more" in end["why"], end
+    assert end["state"] == "inconclusive" and "more at this traffic" in end["why"], end
     assert shares(zdd)["green"] == 5, "it waits for a person"
     load.stop()
 

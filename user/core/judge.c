@@ -347,7 +347,7 @@ struct judge_verdict judge_feed(struct judge *j, const struct judge_tick *t)
 /* ---- how much longer ---- */
 
 /* Of one signal; its events of both sides come as often at any share. */
-static double more_ms(const struct judge *j, unsigned signal, double share)
+double judge_signal_more_ms(const struct judge *j, unsigned signal, double share)
 {
 	const struct judge_signal *s = &j->signal[signal];
 	const struct judge_side *canary = &s->step.side[CANARY], *live = &s->step.side[LIVE];
@@ -381,7 +381,7 @@ double judge_more_ms(const struct judge *j, double share, unsigned *signal)
 
 	*signal = 0;
 	for (unsigned i = 0; i < j->set.n_signals; i++) {
-		double ms = judge_signal_passes(j, i) ? 0 : more_ms(j, i, share);
+		double ms = judge_signal_passes(j, i) ? 0 : judge_signal_more_ms(j, i, share);
 
 		if (ms > most) {
 			most = ms;

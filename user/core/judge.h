@@ -126,6 +126,7 @@ bool judge_signal_passes(const struct judge *, unsigned signal);
 /* How much longer the step takes to pass at its present traffic, if the canary is as good as the live
  * pool; share (0..1) instead of the present one when it is not 0. INFINITY: not on these counts.
  * *signal is the slowest. */
+double judge_signal_more_ms(const struct judge *, unsigned signal, double share);
 double judge_more_ms(const struct judge *, double share, unsigned *signal);
 
 #endif

@@ -124,36 +124,72 @@ static void split_text(const struct says *s)
 		 part, s->names->canary, asked);
 }
 
-/* What the canary had, and what is missing. */
-static void missing_text(const struct says *s, char *out, size_t size)
+/* Of the signals that have yet to pass and can, the slowest; 0: there is none. */
+static double slowest_ms(const struct judge *j, double share, unsigned *signal)
 {
-	double now_ms, then_ms = INFINITY;
-	char now[32], then[64] = "";
-	unsigned signal, other;
+	double most = 0;
 
-	now_ms = judge_more_ms(s->j, 0, &signal);
+	for (unsigned i = 0; i < j->set.n_signals; i++) {
+		double ms = judge_signal_passes(j, i) ? 0 : judge_signal_more_ms(j, i, share);
+
+		if (ms > most && !isinf(ms)) {
+			most = ms;
+			*signal = i;
+		}
+	}
+	return most;
+}
+
+static void how_long_text(const struct says *s, double now_ms, unsigned signal, char *out,
+			  size_t size)
+{
+	double then_ms = INFINITY;
+	char now[32], then[64] = "", text[32];
+	unsigned other;
+
 	if (s->j->share_bp < ZDD_SHARE_UNITS / 4)
-		then_ms = judge_more_ms(s->j, .25, &other);
-	if (then_ms < now_ms) {
-		char text[32];
-
+		then_ms = slowest_ms(s->j, .25, &other);
+	if (then_ms > 0 && then_ms < now_ms) {
 		time_text(text, sizeof(text), guess(then_ms));
 		snprintf(then, sizeof(then), ", or %s at a share of 25 %%", text);
 	}
 	time_text(now, sizeof(now), guess(now_ms));
-	if (isinf(now_ms) && (int)signal == s->j->set.slow && !s->j->slow.frozen)
+	snprintf(out, size, "if it is as good as %s, %s takes about %s more at this traffic%s",
+		 s->names->live, s->j->set.signals[signal], now, then);
+}
+
+static void never_text(const struct says *s, unsigned signal, char *out, size_t size)
+{
+	bool slow = (int)signal == s->j->set.slow;
+
+	if (slow && !s->j->slow.frozen)
 		snprintf(out, size, "too few answers of %s have shown yet what is slow",
 			 s->names->live);
-	else if (isinf(now_ms))
+	else
 		snprintf(out, size, "%s can never tell from such counts%s",
 			 s->j->set.signals[signal],
-			 judge_has_slo(s->j, signal) ? "" : "; an slo would help");
-	else if (now_ms > 0)
-		snprintf(out, size,
-			 "if it is as good as %s, %s takes about %s more at this traffic%s",
-			 s->names->live, s->j->set.signals[signal], now, then);
-	else
-		snprintf(out, size, "the evidence is there, time, connections or sources are not");
+			 judge_has_slo(s->j, signal) || slow ? "" : "; an slo would help");
+}
+
+/* What the canary had, and what is missing. */
+static void missing_text(const struct says *s, char *out, size_t size)
+{
+	char never[160] = "";
+	unsigned never_signal, signal = 0;
+	double all_ms = judge_more_ms(s->j, 0, &never_signal);
+	double now_ms = slowest_ms(s->j, 0, &signal);
+
+	if (isinf(all_ms))
+		never_text(s, never_signal, never, sizeof(never));
+	if (now_ms > 0) {
+		how_long_text(s, now_ms, signal, out, size);
+		if (never[0])
+			snprintf(out + strlen(out), size - strlen(out), "; %s", never);
+	} else {
+		snprintf(out, size, "%s",
+			 never[0] ? never
+				  : "the evidence is there, time, connections or sources are not");
+	}
 }
 
 static void time_is_text(const struct says *s)

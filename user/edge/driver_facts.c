@@ -122,7 +122,8 @@ static void overridden(struct driver *d, const struct world_service *s, const st
 
 	if (d->lease != -ETIME)
 		return;
-	f->breaker = o.why == ZDD_OVER_FAILURES;
+	/* perhaps nobody came yet who had to be turned away */
+	f->breaker = o.why ? o.why == ZDD_OVER_FAILURES : o.limit && o.failed >= o.limit;
 	f->lease_out = !f->breaker;
 }
 

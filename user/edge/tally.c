@@ -24,6 +24,7 @@ struct tally {
 	unsigned kind[ZDD_SIGNAL_COUNT], n_kinds; /* the judge's first signals are these */
 	bool forgiven_split, forgiven_guard;
 	uint64_t t_ms, looked_ns; /* of the last tick; of its end */
+	uint16_t share_bp;        /* at the end of the last tick */
 	double live_bad;          /* of the worst signal, a tick, as of late */
 	FILE *file;
 };
@@ -241,7 +242,9 @@ static void count_side(struct tally *t, enum side side, const struct zdd_pool_si
 	}
 	for (unsigned i = 0; t->judge.set.slow >= 0 && i < LATENCY_BUCKETS; i++)
 		tick->first_byte[side].count[i] = now->first_byte[i] - last->first_byte[i];
-	tick->new_sources[side] = grown(now->new_sources, last->new_sources);
+	/* of a tick in which the share changed nobody knows what was asked for */
+	if (tick->share_bp == t->share_bp)
+		tick->new_sources[side] = grown(now->new_sources, last->new_sources);
 }
 
 static void learn_live_bad(struct tally *t, const struct judge_tick *tick)
@@ -299,6 +302,7 @@ bool tally_look(struct tally *t, const struct world_service *s, const struct rol
 		hear(t, &tick);
 	}
 	memcpy(t->last, now, sizeof(now));
+	t->share_bp = tick.share_bp;
 	t->looked_ns = now_ns;
 	t->counted = true;
 	return true;
