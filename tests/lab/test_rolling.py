@@ -136,6 +136,9 @@ class Rolls:
         r = self.rollout()
         return r["state"], r["batch"]["step"] if r["batch"]["n"] else None
 
+    def wait_place(self, *place):
+        wait_for(lambda: self.place() == place, 30, f"{place}; {self.rollout()}")
+
     def wait_end(self, state):
         wait_for(lambda: self.rollout()["result"] == state, 60, f"{state}; {self.rollout()}")
 
@@ -221,8 +224,8 @@ def test_the_next_roll_mends_what_the_last_one_left_out(make_rolls):
 
 
 def crash(rolls, *place):
-    """When it has come there; it stays there."""
-    wait_for(lambda: rolls.place() == place, 30, f"{place}; {rolls.rollout()}")
+    """When it has come there. It may be that nobody wrote that down yet: then it comes there again."""
+    rolls.wait_place(*place)
     rolls.daemon.kill9()
     rolls.daemon.start()
 
@@ -251,6 +254,7 @@ def test_kill_in_each_state(make_rolls):
     with Capacity(rolls) as capacity:
         crash(rolls, "watching", "serve")
         crash(rolls, "waiting", "serve")
+        rolls.wait_place("waiting", "serve")
         zddctl("promote", "web")
         crash(rolls, "bake", "next")
         rolls.wait_end("stable")
