@@ -211,6 +211,8 @@ def test_metrics(lab):
     for line in samples:
         float(line.rsplit(" ", 1)[1])
     typed = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
-    assert {line.split("{")[0].split()[0] for line in samples} <= typed
+    histograms = {line.split()[2] for line in text.splitlines() if line.endswith(" histogram")}
+    parts = {f"{name}_{part}" for name in histograms for part in ("bucket", "sum", "count")}
+    assert {line.split("{")[0].split()[0] for line in samples} <= typed | parts
     assert any('pool="blue"' in line and line.endswith(" 50") or 'verdict="new"' in line
                for line in samples)

@@ -181,20 +181,43 @@ def scrape(daemon):
             continue
         if line.startswith("# TYPE "):
             _, _, name, kind = line.split()
-            assert name not in types and kind in ("counter", "gauge"), line
+            assert name not in types and kind in ("counter", "gauge", "histogram"), line
             assert (kind == "counter") == name.endswith("_total"), line
             types[name] = kind
             continue
         match = SAMPLE.fullmatch(line)
         assert match, line
         name, labels, value = match.groups()
-        assert name in types and name in helps, line
-        assert last == name or not any(n == name for n, _ in samples), f"{name} is torn apart"
+        family = family_of(name, types)
+        assert family in types and family in helps, line
+        assert last == family or not any(family_of(n, types) == family for n, _ in samples), f"{name} is torn apart"
         key = name, tuple(sorted(re.findall(r'(\w+)="([^"]*)"', labels or "")))
         assert key not in samples, line
         samples[key] = float(value)
-        last = name
+        last = family
+    check_histograms(samples, types)
     return samples
+
+
+def family_of(name, types):
+    """A histogram's samples are named after what they are of it."""
+    family = re.sub("_(bucket|sum|count)$", "", name)
+    return family if types.get(family) == "histogram" else name
+
+
+def check_histograms(samples, types):
+    """Buckets are cumulative, the last one is +Inf and has as many as there are."""
+    for family in (name for name, kind in types.items() if kind == "histogram"):
+        ladders = {}
+        for (name, labels), value in samples.items():
+            if name == f"{family}_bucket":
+                rest = tuple(label for label in labels if label[0] != "le")
+                ladders.setdefault(rest, []).append((float(dict(labels)["le"]), value))
+        assert ladders, family
+        for rest, steps in ladders.items():
+            assert steps == sorted(steps) and sorted(v for _, v in steps) == [v for _, v in steps], (family, rest)
+            assert steps[-1] == (float("inf"), samples[f"{family}_count", rest]), (family, rest)
+            assert samples[f"{family}_sum", rest] >= 0
 
 
 def test_metrics_say_what_get_says(lab):
