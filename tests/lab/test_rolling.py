@@ -264,7 +264,8 @@ def test_kill_in_each_state(make_rolls):
     assert rolls.versions() == ["new"] * 4 and all(rolls.in_service())
     runs = collections.Counter(rolls.said("hooks"))
     assert [backend for _, backend in runs] == [unit.where for unit in rolls.units]
-    assert list(runs.values()) == [3, 1, 1, 1]  # the first one ran at two of the crashes
+    # The first one ran at two of the crashes; the second may have just ended, unwritten, at the one in "check".
+    assert list(runs.values()) in ([3, 1, 1, 1], [3, 2, 1, 1]), runs
     assert len(rolls.said("done")) == 4
 
 
