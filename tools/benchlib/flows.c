@@ -76,18 +76,29 @@ static int64_t flow_number(const struct zdd_flow *f, bool v6)
 	return (int64_t)high << 16 | low;
 }
 
-/* The flows that scene_populate opened stay. */
+/* A record at home is found without its tag. */
+static void clear_place(struct zdd_flow *f, uint32_t *tag)
+{
+	*tag = ZDD_TAG_FREE;
+	f->client = (struct zdd_addr){0};
+	f->owner.word = 0;
+	f->meta = ZDD_META(0, 0, ZDD_META_EPOCH(f->meta) + 1);
+}
+
+/* The flows that scene_populate opened stay. Of the others nobody waits any more. */
 void scene_clear_new(struct scene *s, enum bench_kind kind)
 {
 	struct region r = region_of_new(s, kind);
+	uint64_t now = kernel_jiffies(&s->dp);
 
 	for (uint32_t i = r.first * ZDD_FLOW_WAYS; i < (r.first + r.n) * ZDD_FLOW_WAYS; i++) {
-		const struct zdd_flow *f = &s->dp.memory.flow_recs[i];
+		struct zdd_flow *f = &s->dp.memory.flow_recs[i];
 		uint32_t *tag = &s->dp.memory.flow_tags[i / ZDD_FLOW_WAYS].tag[i % ZDD_FLOW_WAYS];
 
 		if (*tag && flow_number(f, false) < 0 && flow_number(f, true) < 0)
-			*tag = ZDD_TAG_FREE;
+			clear_place(f, tag);
 	}
+	*s->dp.memory.pressure = (struct zdd_pressure){.aged = now};
 }
 
 void scene_fill_new(struct scene *s, enum bench_kind kind, enum fill fill)

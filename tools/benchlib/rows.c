@@ -24,22 +24,21 @@ const unsigned flow_sets[][4] = {
 	ROW(text " to backend", kind, DATA, FULL, NONE, FORWARDED, 0, hooks, ENDS)                 \
 	ROW(text " to client", kind, REPLY, FULL, NONE, REPLY, 0, hooks, ENDS)
 
-/* clang-format off: a table of macros */
+/* clang-format off */
 const struct row rows[] = {
-	ROW("not for us v4", TCP4, OTHER, FRESH, NONE, NOT_OURS, 0, XDP | IN,
-	    ENDS) ROW("not for us v6", TCP6, OTHER, FRESH, NONE, NOT_OURS, 0, XDP | IN,
-		      ENDS) ESTABLISHED("TCP v4", TCP4, XDP | IN, ALL) ESTABLISHED("TCP v6", TCP6,
-										   XDP | IN, ENDS)
-		ESTABLISHED("UDP v4", UDP4, XDP | IN, ENDS) ESTABLISHED("UDP v6", UDP6, XDP, ENDS)
-			ROW("TCP v4 to client, leaving", TCP4, REPLY, FULL, NONE, REPLY, 0, OUT,
-			    ENDS) ROW("new TCP v4", TCP4, SYN, FRESH, NONE, NEW, 0, XDP | IN, MANY)
-				ROW("new TCP v4, full", TCP4, SYN, FULL, LIVE, TABLE_FULL, 0,
-				    XDP | IN, MANY) ROW("new TCP v4, full of old", TCP4, SYN, FULL,
-							EXPIRED, NEW, RECLAIMED, XDP | IN, MANY)
-					ROW("new TCP v6", TCP6, SYN, FRESH, NONE, NEW, 0, XDP | IN,
-					    MANY) ROW("new UDP v4", UDP4, SYN, FRESH, NONE, NEW, 0,
-						      XDP | IN, MANY)
-						ROW("new UDP v4, full", UDP4, SYN, FULL, LIVE,
-						    TABLE_FULL, 0, XDP | IN, MANY)};
+	ROW("not for us v4", TCP4, OTHER, FRESH, NONE, NOT_OURS, 0, XDP | IN, ENDS)
+	ROW("not for us v6", TCP6, OTHER, FRESH, NONE, NOT_OURS, 0, XDP | IN, ENDS)
+	ESTABLISHED("TCP v4", TCP4, XDP | IN, ALL)
+	ESTABLISHED("TCP v6", TCP6, XDP | IN, ENDS)
+	ESTABLISHED("UDP v4", UDP4, XDP | IN, ENDS)
+	ESTABLISHED("UDP v6", UDP6, XDP, ENDS)
+	ROW("TCP v4 to client, leaving", TCP4, REPLY, FULL, NONE, REPLY, 0, OUT, ENDS)
+	ROW("new TCP v4", TCP4, SYN, FRESH, NONE, NEW, 0, XDP | IN, MANY)
+	ROW("new TCP v4, full", TCP4, SYN, FULL, LIVE, TABLE_FULL, 0, XDP | IN, MANY)
+	ROW("new TCP v4, full of old", TCP4, SYN, FULL, EXPIRED, NEW, RECLAIMED, XDP | IN, MANY)
+	ROW("new TCP v6", TCP6, SYN, FRESH, NONE, NEW, 0, XDP | IN, MANY)
+	ROW("new UDP v4", UDP4, SYN, FRESH, NONE, NEW, 0, XDP | IN, MANY)
+	ROW("new UDP v4, full", UDP4, SYN, FULL, LIVE, TABLE_FULL, 0, XDP | IN, MANY)
+};
 /* clang-format on */
 const unsigned n_rows = sizeof(rows) / sizeof(*rows);
