@@ -70,10 +70,25 @@ static void feed_signal(struct judge_signal *s, const struct judge_counts *c, do
 	ok_feed(&s->ok_sources, source_events(c, fmin(raw.q, sources)), margin);
 }
 
+static void feed_clumped_slo(struct judge_signal *s, const struct judge_side *canary, double slo)
+{
+	double clump = spread_of(&s->spread), bad = (double)canary->bad / clump;
+	double n = (double)canary->n / clump;
+
+	if (!(clump > 0))
+		return;
+	slo_feed(&s->slo_raw, bad, n, slo);
+	slo_feed(&s->slo_sources, bad, n, slo);
+}
+
 static void feed_slo(struct judge_signal *s, const struct judge_counts *c, double slo)
 {
 	const struct judge_side *canary = &c->side[CANARY];
 
+	if (s->clumped) {
+		feed_clumped_slo(s, canary, slo);
+		return;
+	}
 	slo_feed(&s->slo_raw, (double)canary->bad, (double)canary->n, slo);
 	if (c->by_source)
 		slo_feed(&s->slo_sources, (double)canary->bad_sources, (double)canary->sources,
@@ -93,9 +108,13 @@ static void add(struct judge_counts *sum, const struct judge_counts *c)
 	}
 }
 
-bool judge_has_slo(const struct judge *j, unsigned signal)
+double judge_limit(const struct judge *j, unsigned signal)
 {
-	return j->set.slo > 0 && (int)signal != j->set.slow;
+	double slow = j->set.margin * (1 - j->set.quantile);
+
+	if ((int)signal != j->set.slow)
+		return j->set.slo;
+	return slow < 1 ? slow : 0;
 }
 
 /* A tick's counts with those of "slow", which come from its histograms. */
@@ -154,8 +173,8 @@ static void feed_counts(struct judge *j, const struct heard *h)
 		gather(s, c, j->set.margin);
 		if (s->clumped)
 			spread_feed(&s->spread, (double)c->side[LIVE].bad, (double)c->side[LIVE].n);
-		if (judge_has_slo(j, i))
-			feed_slo(s, c, j->set.slo);
+		if (judge_limit(j, i) > 0)
+			feed_slo(s, c, judge_limit(j, i));
 		add(&s->step, c);
 		add(&s->all, c);
 	}
@@ -238,7 +257,7 @@ bool judge_signal_passes(const struct judge *j, unsigned signal)
 	double both[] = {judge_ok_log(s), judge_slo_log(s)};
 
 	return !exposures(&s->step) ||
-	       log_mean_exp(both, judge_has_slo(j, signal) ? 2 : 1) >= -log(j->set.beta);
+	       log_mean_exp(both, judge_limit(j, signal) > 0 ? 2 : 1) >= -log(j->set.beta);
 }
 
 /* ---- the verdict ---- */
@@ -356,18 +375,18 @@ double judge_signal_more_ms(const struct judge *j, unsigned signal, double share
 	double n = (double)canary->n, bad = (double)canary->bad;
 	double m = s->step.by_source ? (double)(canary->bad_sources + live->bad_sources)
 				     : bad + (double)live->bad;
-	double target = -log(j->set.beta), least = INFINITY;
+	double target = -log(j->set.beta), limit = judge_limit(j, signal), least = INFINITY;
+	double spread = s->clumped ? fmax(1, spread_of(&s->spread)) : 1;
 
-	if (s->clumped)
-		m /= fmax(1, spread_of(&s->spread));
+	m /= spread;
 	if (!n)
 		return INFINITY;
-	if (judge_has_slo(j, signal)) {
+	if (limit > 0) {
 		target += log(2);
 		least = slo_left(&s->slo_sources,
-				 (bad + (double)live->bad + .5) / (n + (double)live->n + 1),
-				 j->set.slo, target) *
-			ms / (n * scale);
+				 (bad + (double)live->bad + .5) / (n + (double)live->n + 1), limit,
+				 target) *
+			spread * ms / (n * scale);
 	}
 	if (m)
 		least = fmin(least,

@@ -120,8 +120,10 @@ uint64_t judge_connections(const struct judge *);
 double judge_worse_log(const struct judge *);      /* over all signals */
 double judge_late_log(const struct judge *);       /* over all signals */
 double judge_ok_log(const struct judge_signal *);  /* of raw and sources the lesser */
-double judge_slo_log(const struct judge_signal *); /* 0 without an slo */
-bool judge_has_slo(const struct judge *, unsigned signal);
+double judge_slo_log(const struct judge_signal *); /* 0 without a limit */
+/* A rate (0..1) below which the canary is good enough, however few bad events the live pool has: of
+ * slow, margin times what lies beyond the quantile by its definition; of others the slo. 0: none. */
+double judge_limit(const struct judge *, unsigned signal);
 bool judge_signal_passes(const struct judge *, unsigned signal);
 /* How much longer the step takes to pass at its present traffic, if the canary is as good as the live
  * pool; share (0..1) instead of the present one when it is not 0. INFINITY: not on these counts.

@@ -50,7 +50,7 @@ static json_t *signal_json(const struct judge *j, unsigned i)
 			 "passes", judge_signal_passes(j, i), "worse",
 			 evidence(worse_log(&s->worse)), "late", evidence(late_log(&s->worse)),
 			 "ok", evidence(judge_ok_log(s)), "slo",
-			 judge_has_slo(j, i) ? evidence(judge_slo_log(s)) : json_null(), "tau_us",
+			 judge_limit(j, i) > 0 ? evidence(judge_slo_log(s)) : json_null(), "tau_us",
 			 tau ? number(slow_tau_us(&j->slow)) : json_null(), "rollout",
 			 counts_json(&s->all), "step", counts_json(&s->step));
 }

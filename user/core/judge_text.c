@@ -160,15 +160,13 @@ static void how_long_text(const struct says *s, double now_ms, unsigned signal, 
 
 static void never_text(const struct says *s, unsigned signal, char *out, size_t size)
 {
-	bool slow = (int)signal == s->j->set.slow;
-
-	if (slow && !s->j->slow.frozen)
+	if ((int)signal == s->j->set.slow && !s->j->slow.frozen)
 		snprintf(out, size, "too few answers of %s have shown yet what is slow",
 			 s->names->live);
 	else
 		snprintf(out, size, "%s can never tell from such counts%s",
 			 s->j->set.signals[signal],
-			 judge_has_slo(s->j, signal) || slow ? "" : "; an slo would help");
+			 judge_limit(s->j, signal) > 0 ? "" : "; an slo would help");
 }
 
 /* What the canary had, and what is missing. */
