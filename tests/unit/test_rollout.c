@@ -245,6 +245,61 @@ TEST(shadow_judge_is_not_heeded)
 	CHECK_INT(r.step, 1);
 }
 
+/* What the judge stood still for and a person let go on is not said again in that step. */
+TEST(a_pause_that_was_forgiven)
+{
+	struct rollout r = placed(ROLLOUT_WATCHING, UNTIL_EVIDENCE, NO_HOOKS);
+	struct cfg_rollout cfg = {0};
+	struct rollout_facts split = told((struct rollout_facts){SPLIT, .verdict.why = WHY_SPLIT});
+	struct rollout_facts both = told((struct rollout_facts){SPLIT, .verdict.why = WHY_BOTH});
+	struct rollout_facts good = told((struct rollout_facts){OVER, PASS});
+	char error[ROLLOUT_WHY];
+
+	CHECK(rollout_look(&r, &cfg, &split));
+	CHECK_INT(rollout_do(&r, DO_RESUME, "ann", "", 5, error), 0);
+	CHECK(!rollout_look(&r, &cfg, &split));
+	is_in(&r, ROLLOUT_WATCHING);
+	CHECK(rollout_look(&r, &cfg, &both)); /* that is another word */
+	is_in(&r, ROLLOUT_PAUSED);
+	CHECK_INT(rollout_do(&r, DO_RESUME, "ann", "", 5, error), 0);
+	CHECK(rollout_look(&r, &cfg, &good));
+	is_in(&r, ROLLOUT_SHIFTING);
+	r.state = ROLLOUT_WATCHING;
+	CHECK(rollout_look(&r, &cfg, &split)); /* in the next step it is */
+	is_in(&r, ROLLOUT_PAUSED);
+}
+
+TEST(a_persons_pause_forgives_nothing)
+{
+	struct rollout r = placed(ROLLOUT_WATCHING, UNTIL_EVIDENCE, NO_HOOKS);
+	struct cfg_rollout cfg = {0};
+	struct rollout_facts split = told((struct rollout_facts){SPLIT, .verdict.why = WHY_SPLIT});
+	char error[ROLLOUT_WHY];
+
+	CHECK(rollout_look(&r, &cfg, &split));
+	CHECK_INT(rollout_do(&r, DO_RESUME, "ann", "", 5, error), 0);
+	r.forgiven = 0;
+	CHECK_INT(rollout_do(&r, DO_PAUSE, "ann", "", 5, error), 0);
+	CHECK_INT(rollout_do(&r, DO_RESUME, "ann", "", 5, error), 0);
+	CHECK(rollout_look(&r, &cfg, &split));
+	is_in(&r, ROLLOUT_PAUSED);
+}
+
+TEST(an_experiment_goes_on_after_a_pause)
+{
+	struct rollout r = placed(ROLLOUT_WATCHING, UNTIL_PERSON, NO_HOOKS);
+	struct cfg_rollout cfg = {0};
+	struct rollout_facts split = told((struct rollout_facts){SPLIT, .verdict.why = WHY_SPLIT});
+	char error[ROLLOUT_WHY];
+
+	r.strategy = STRATEGY_EXPERIMENT;
+	CHECK(rollout_look(&r, &cfg, &split));
+	CHECK_INT(rollout_do(&r, DO_PROMOTE, "ann", "", 5, error), 0);
+	is_in(&r, ROLLOUT_SHIFTING);
+	r.state = ROLLOUT_WATCHING;
+	CHECK(!rollout_look(&r, &cfg, &split));
+}
+
 TEST(over_is_over)
 {
 	struct cfg_rollout cfg = all_hooks();

@@ -26,6 +26,8 @@ static const struct rollout canary = {
 	.began_ms = 1795230245678,
 	.state_ms = 1795230300000,
 	.watched_ms = 250000,
+	.doubt = 1 << WHY_SPLIT,
+	.forgiven = 1 << WHY_BOTH,
 	.why = "by anna: lunch",
 	.who = "anna",
 };

@@ -59,8 +59,21 @@ void rollout_stand(struct rollout *r, const struct rollout_facts *f, enum rollou
 bool rollout_pause(struct rollout *r, const struct rollout_facts *f, const char *why)
 {
 	r->paused_in = r->state;
+	r->doubt = 0;
 	rollout_stand(r, f, ROLLOUT_PAUSED);
 	snprintf(r->why, sizeof(r->why), "%s", why);
+	return true;
+}
+
+/* What a person has been told and let go on is not said again in the same step. */
+static bool look_doubt(struct rollout *r, const struct rollout_facts *f)
+{
+	unsigned doubt = 1u << f->verdict.why;
+
+	if (f->verdict.result != JUDGE_PAUSED || r->forgiven & doubt)
+		return false;
+	rollout_pause(r, f, f->verdict_text);
+	r->doubt = doubt;
 	return true;
 }
 
@@ -72,6 +85,8 @@ static bool take_back(struct rollout *r, const struct rollout_facts *f, const ch
 
 bool rollout_shift(struct rollout *r, const struct rollout_facts *f, unsigned step)
 {
+	if (r->step != step)
+		r->forgiven = 0;
 	r->step = step;
 	r->watched_ms = 0;
 	rollout_go(r, f, ROLLOUT_SHIFTING);
@@ -215,8 +230,8 @@ static bool look_watching(struct rollout *r, const struct cfg_rollout *cfg,
 	enum until until = until_of(each, cfg);
 
 	r->watched_ms += f->passed_ms;
-	if (f->verdict.result == JUDGE_PAUSED)
-		return rollout_pause(r, f, f->verdict_text);
+	if (look_doubt(r, f))
+		return true;
 	if (r->strategy == STRATEGY_EXPERIMENT)
 		return false; /* until a person ends it */
 	if (until == UNTIL_EVIDENCE)
@@ -233,8 +248,8 @@ static bool look_watching(struct rollout *r, const struct cfg_rollout *cfg,
 static bool look_waiting(struct rollout *r, const struct cfg_rollout *cfg,
 			 const struct rollout_facts *f)
 {
-	if (f->verdict.result == JUDGE_PAUSED)
-		return rollout_pause(r, f, f->verdict_text);
+	if (look_doubt(r, f))
+		return true;
 	if (r->steps[r->step].each.until != UNTIL_HOOK)
 		return false;
 	if (rollout_ask(r, cfg, HOOK_GATE))

@@ -105,7 +105,10 @@ struct rollout {
 	enum rollout_hook hook; /* what hook_state is of */
 	enum hook_state hook_state;
 	struct rolling rolling;
-	bool full;                   /* promote --full: no further step is watched */
+	bool full; /* promote --full: no further step is watched */
+	unsigned doubt,
+		forgiven; /* 1 << enum judge_why: of the judge's pause; in this step, those that
+				   * a person let go on */
 	uint64_t began_ms, state_ms; /* wall clock, for people: the rollout, the state */
 	uint64_t watched_ms;   /* in this step or bake, while somebody looked; not while paused */
 	char why[ROLLOUT_WHY]; /* the last word on it: of the judge, a hook, a person */

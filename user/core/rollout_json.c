@@ -48,7 +48,8 @@ static const struct member members[] = {
 	M(rolling.start, NUMBER),  M(rolling.back, FLAG),
 	M(rolling.served, FLAG),   M(full, FLAG),
 	M(began_ms, WIDE),         M(state_ms, WIDE),
-	M(watched_ms, WIDE),
+	M(watched_ms, WIDE),       M(doubt, NUMBER),
+	M(forgiven, NUMBER),
 };
 
 enum { MEMBERS = sizeof(members) / sizeof(members[0]) };

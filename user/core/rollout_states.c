@@ -124,6 +124,13 @@ int rollout_allows(const struct rollout *r, enum rollout_verb verb, char *error)
 
 /* ---- carried out ---- */
 
+/* A person goes on, with whatever it stood still for. */
+static void forgive(struct rollout *r)
+{
+	r->forgiven |= r->doubt;
+	r->doubt = 0;
+}
+
 static void promote(struct rollout *r, const struct rollout_facts *f)
 {
 	if (r->rolling.in_place)
@@ -155,10 +162,12 @@ int rollout_do(struct rollout *r, enum rollout_verb verb, const char *who, const
 	snprintf(by, sizeof(by), "by %s%s%s", who, *why ? ": " : "", why);
 	if (verb == DO_PROMOTE || verb == DO_PROMOTE_FULL) {
 		r->full |= verb == DO_PROMOTE_FULL;
+		forgive(r);
 		promote(r, &f);
 	} else if (verb == DO_PAUSE) {
 		rollout_pause(r, &f, by);
 	} else if (verb == DO_RESUME) {
+		forgive(r);
 		rollout_stand(r, &f, r->paused_in);
 		snprintf(r->why, sizeof(r->why), "resumed %.300s", by);
 	} else {

@@ -19,7 +19,8 @@ struct driver {
 	bool unpublished;    /* the world has what the state wants, the plan has not */
 	int lease;           /* what driver_renew said */
 	struct rollout_breaker breaker;
-	unsigned told; /* to webhooks: state and step; 0: nothing yet */
+	uint64_t kept_ms; /* watched_ms as the store has it */
+	unsigned told;    /* to webhooks: state and step; 0: nothing yet */
 
 	struct hook *hook; /* runs */
 	char token[ROLLOUT_TOKEN];

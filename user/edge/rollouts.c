@@ -9,7 +9,7 @@
 #include "saved.h"
 #include "webhooks.h"
 
-enum { LOOK_MS = 100 };
+enum { LOOK_MS = 100, KEEP_MS = 5000 /* of watched time a killed daemon may lose */ };
 
 struct rollouts {
 	struct daemon *daemon;
@@ -142,6 +142,15 @@ static void store(struct driver *d, const struct world_service *s)
 	store_barrier(d->daemon->store, stored, d);
 }
 
+/* Nothing waits for this. */
+static void keep_watched(struct driver *d, const struct world_service *s, const struct rollout *r)
+{
+	if (r->watched_ms >= d->kept_ms && r->watched_ms - d->kept_ms < KEEP_MS)
+		return;
+	d->kept_ms = r->watched_ms;
+	store_put(d->daemon->store, STORE_SERVICES, s->cfg->name, service_saved(s));
+}
+
 static void tell(struct driver *d, const struct world_service *s, const struct rollout *r)
 {
 	struct event e = {.kind = "rollout",
@@ -189,8 +198,10 @@ static void drive(struct driver *d, struct world_service *s, struct rollout *r)
 	if (failed(d))
 		note(d, "trouble", view_time(wall_ms()));
 	f = driver_facts(d, s, r);
-	if (!rollout_look(r, &s->cfg->rollout, &f))
+	if (!rollout_look(r, &s->cfg->rollout, &f)) {
+		keep_watched(d, s, r);
 		return;
+	}
 	if (r->state == was)
 		store(d, s); /* a hook is due, or a batch went on */
 	else

@@ -22,10 +22,9 @@ struct tally {
 	struct zdd_pool_signals last[SIDES];
 	bool counted;                             /* `last` is */
 	unsigned kind[ZDD_SIGNAL_COUNT], n_kinds; /* the judge's first signals are these */
-	bool forgiven_split, forgiven_guard;
-	uint64_t t_ms, looked_ns; /* of the last tick; of its end */
-	uint16_t share_bp;        /* at the end of the last tick */
-	double live_bad;          /* of the worst signal, a tick, as of late */
+	uint64_t t_ms, looked_ns;                 /* of the last tick; of its end */
+	uint16_t share_bp;                        /* at the end of the last tick */
+	double live_bad;                          /* of the worst signal, a tick, as of late */
 	FILE *file;
 };
 
@@ -257,12 +256,6 @@ static void learn_live_bad(struct tally *t, const struct judge_tick *tick)
 	t->live_bad += ((double)worst - t->live_bad) / 10;
 }
 
-static bool is_forgiven(const struct tally *t, struct judge_verdict v)
-{
-	return v.result == JUDGE_PAUSED &&
-	       (v.why == WHY_SPLIT ? t->forgiven_split : t->forgiven_guard);
-}
-
 static void hear(struct tally *t, const struct judge_tick *tick)
 {
 	bool other_step = tick->step != t->tick.step;
@@ -270,11 +263,9 @@ static void hear(struct tally *t, const struct judge_tick *tick)
 
 	learn_live_bad(t, tick);
 	t->tick = *tick;
-	if (v.why != WHY_BOTH)
-		t->forgiven_guard = false;
-	if (is_forgiven(t, v) || v.result == JUDGE_INCONCLUSIVE)
+	if (v.result == JUDGE_INCONCLUSIVE)
 		v = (struct judge_verdict){0};
-	if (v.result || other_step)
+	if (v.result || other_step || t->verdict.result == JUDGE_PAUSED)
 		t->verdict = v;
 }
 
@@ -313,15 +304,6 @@ bool tally_look(struct tally *t, const struct world_service *s, const struct rol
 struct judge_verdict tally_verdict(const struct tally *t)
 {
 	return t->verdict;
-}
-
-void tally_forgive(struct tally *t)
-{
-	if (t->verdict.result != JUDGE_PAUSED)
-		return;
-	t->forgiven_split |= t->verdict.why == WHY_SPLIT;
-	t->forgiven_guard |= t->verdict.why == WHY_BOTH;
-	t->verdict = (struct judge_verdict){0};
 }
 
 void tally_text(const struct tally *t, char out[JUDGE_TEXT])

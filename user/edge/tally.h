@@ -18,10 +18,8 @@ void tally_end(struct tally *);
 /* A look, any time: a tick when a second has passed since the last one. Returns whether it was one. */
 bool tally_look(struct tally *, const struct world_service *, const struct rollout *);
 
-/* The last word that holds: passed until the step is another, paused until told_paused(). */
+/* The word that holds: rolled back for good, passed until the step is another, paused while it is so. */
 struct judge_verdict tally_verdict(const struct tally *);
-/* A person has been told why it stands still and let it go on: that is not said again. */
-void tally_forgive(struct tally *);
 void tally_text(const struct tally *, char out[JUDGE_TEXT]);
 /* What the judge would say were the step's time over now. */
 void tally_undecided(const struct tally *, char out[JUDGE_TEXT]);
