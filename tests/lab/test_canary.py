@@ -56,7 +56,7 @@ def wait_state(daemon, *states, timeout=60):
         assert now["state"] in states or now["state"] not in ENDS, (now["state"], now["why"])
         return now["state"] in states and now
 
-    return wait_for(there, timeout, f"the rollout is {' or '.join(states)}")
+    return wait_for(there, timeout, lambda: f"the rollout is {' or '.join(states)}; {rollout(daemon)}")
 
 
 def shares(daemon):

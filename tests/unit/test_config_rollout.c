@@ -551,6 +551,9 @@ TEST(refused)
 	"expected a signal: refused, syn_timeout, reset, empty, 5xx, udp_silent, slow, external "  \
 	"or http_5xx"
 
+#define A_COUNTER                                                                                  \
+	"a query of a counter with {pool} in it, such as sum(errors_total{pool=\"{pool}\"})"
+
 static const struct bad_row evidence_rows[] = {
 	BAD(ROLLOUT("{judge: shadw}"),
 	    AT_ROLLOUT(22) ".judge: 'shadw': expected on, shadow or off; did you mean 'shadow'?"),
@@ -588,17 +591,17 @@ static const struct bad_row evidence_rows[] = {
 	BAD(WEB("    rollout: {guards: [reset > 5% over 5m]}\n    forward: local\n"),
 	    AT_ROLLOUT(24) ".guards[0]: 'reset > 5% over 5m': expected only the signal external in "
 			   "a forward mode that does not see the answers"),
-	BAD(ROLLOUT("{prometheus: {url: \"http://p\", bad: \"b{pool}\", n: \"n{pool}\"}}"),
-	    AT_ROLLOUT(15) ".prometheus: not yet supported"),
 	BAD(ROLLOUT("{prometheus: {url: \"http://p\", bad: \"b{pool}\"}}"),
-	    AT_ROLLOUT(27) ".prometheus: 'n' is missing; expected a query with {pool} in it"),
+	    AT_ROLLOUT(27) ".prometheus: 'n' is missing; expected " A_COUNTER),
 	BAD(ROLLOUT("{prometheus: {url: \"p:9090\", bad: \"b{pool}\", n: \"n{pool}\"}}"),
 	    AT_ROLLOUT(33) ".prometheus.url: 'p:9090': expected a URL such as "
 			   "http://127.0.0.1:9090"),
 	BAD(ROLLOUT("{prometheus: {url: \"http://p\", bad: b, n: \"n{pool}\"}}"),
-	    AT_ROLLOUT(50) ".prometheus.bad: 'b': expected a query with {pool} in it"),
+	    AT_ROLLOUT(50) ".prometheus.bad: 'b': expected " A_COUNTER),
 	BAD(ROLLOUT("{prometheus: {url: \"http://p\", bad: \"b{pool}\", n: n}}"),
-	    AT_ROLLOUT(64) ".prometheus.n: 'n': expected a query with {pool} in it"),
+	    AT_ROLLOUT(64) ".prometheus.n: 'n': expected " A_COUNTER),
+	BAD(ROLLOUT("{prometheus: {url: \"http://p\", bad: \"rate(b{pool}[1m])\", n: \"n{pool}\"}}"),
+	    AT_ROLLOUT(50) ".prometheus.bad: 'rate(b{pool}[1m])': expected " A_COUNTER),
 	BAD(WEB("    signals: {htp: true}\n"),
 	    "6:15: services.web.signals.htp: unknown key; did you mean 'http'?"),
 	BAD(WEB("    signals: {http: on}\n"),

@@ -246,6 +246,21 @@ TEST(judge_is_not_held_up_by_what_nobody_met)
 	CHECK_INT(seconds(&t, 700).result, JUDGE_INCONCLUSIVE);
 }
 
+/* A Prometheus that says nothing is no permission. */
+TEST(judge_waits_for_what_was_asked_for)
+{
+	struct judge_settings set = usual();
+	struct traffic good = {.step = 1, .share_bp = 500, .canary = {.n = 50}, .live = {.n = 950}};
+	struct judge_verdict v;
+
+	set.n_signals = 2;
+	strcpy(set.signals[1], "external");
+	judge_begin(&j, &set);
+	v = seconds(&good, 600);
+	CHECK_INT(v.result, JUDGE_INCONCLUSIVE);
+	check_text(v, "external has counted nothing of green");
+}
+
 TEST(judge_passes_each_step_anew)
 {
 	struct judge_settings set = usual();

@@ -405,8 +405,6 @@ int set_rollout(struct report *r, const struct node *n, const struct field *f, v
 		rolling_each(&ro->each);
 	for (unsigned i = 0; i < ro->n_steps && !tree_get(n, "steps"); i++)
 		ro->steps[i].each = ro->each;
-	if (ro->prometheus.url) /* read and checked, but nobody asks it yet */
-		return fail_key(r, tree_get(n, "prometheus"), "not yet supported");
 	err = check_guards(r, tree_get(n, "guards"), s);
 	return err ? err : check_gate(r, n, ro);
 }

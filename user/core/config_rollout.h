@@ -86,7 +86,7 @@ struct cfg_judge {
 	uint8_t quantile;                   /* of `slow`: 95 or 99 */
 };
 
-/* Counts of someone else, as `increase()` of a Prometheus over a tick. */
+/* Counts of someone else: counters of a Prometheus. */
 struct cfg_prometheus {
 	char *url;     /* NULL: none */
 	char *bad, *n; /* queries; {pool} becomes the pool's name */

@@ -12,6 +12,8 @@ void judge_begin(struct judge *j, const struct judge_settings *set)
 	j->set = *set;
 	if (set->slow >= 0)
 		j->signal[set->slow].clumped = true;
+	for (unsigned i = 0; i < set->n_signals; i++)
+		j->signal[i].asked_for = !strcmp(set->signals[i], JUDGE_EXTERNAL);
 }
 
 /* ---- counts to events ---- */
@@ -250,13 +252,14 @@ double judge_slo_log(const struct judge_signal *s)
 }
 
 /* Either may speak for the canary; their average keeps beta for both together. What neither side met
- * in this step (a service without HTTP, connections that never end) is no obstacle. */
+ * in this step (a service without HTTP, connections that never end) is no obstacle, unless a person
+ * asked for it. */
 bool judge_signal_passes(const struct judge *j, unsigned signal)
 {
 	const struct judge_signal *s = &j->signal[signal];
 	double both[] = {judge_ok_log(s), judge_slo_log(s)};
 
-	return !exposures(&s->step) ||
+	return (!exposures(&s->step) && !s->asked_for) ||
 	       log_mean_exp(both, judge_limit(j, signal) > 0 ? 2 : 1) >= -log(j->set.beta);
 }
 

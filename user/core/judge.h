@@ -19,7 +19,8 @@
 #include "slow.h"
 
 enum { JUDGE_SIGNALS = 16, JUDGE_GUARDS = 8, JUDGE_LOOK = 3 /* exposures of each side */ };
-#define JUDGE_LATE_TICKS 1e6 /* between false alarms of late */
+#define JUDGE_LATE_TICKS 1e6      /* between false alarms of late */
+#define JUDGE_EXTERNAL "external" /* the signal that somebody else counts */
 
 enum side { CANARY, LIVE, SIDES };
 
@@ -90,6 +91,7 @@ struct judge_signal {
 	struct ok ok_raw, ok_sources;
 	struct slo slo_raw, slo_sources;
 	bool clumped;                  /* slow */
+	bool asked_for;                /* external: that it was not met lets nothing pass */
 	struct spread spread;          /* of slow: the live pool's */
 	struct judge_counts open;      /* not looked at yet */
 	struct judge_counts step, all; /* sums */

@@ -160,7 +160,10 @@ static void how_long_text(const struct says *s, double now_ms, unsigned signal, 
 
 static void never_text(const struct says *s, unsigned signal, char *out, size_t size)
 {
-	if ((int)signal == s->j->set.slow && !s->j->slow.frozen)
+	if (s->j->signal[signal].asked_for && !s->j->signal[signal].step.side[CANARY].n)
+		snprintf(out, size, "%s has counted nothing of %s", s->j->set.signals[signal],
+			 s->names->canary);
+	else if ((int)signal == s->j->set.slow && !s->j->slow.frozen)
 		snprintf(out, size, "too few answers of %s have shown yet what is slow",
 			 s->names->live);
 	else

@@ -297,9 +297,11 @@ void rollouts_free(struct rollouts *all)
 		return;
 	uv_timer_stop(&all->timer);
 	webhooks_free(all->webhooks);
-	for (struct driver *d = all->drivers; d; d = d->next)
+	for (struct driver *d = all->drivers; d; d = d->next) {
 		if (d->hook)
 			hook_cancel(d->hook);
+		tally_end(d->tally);
+	}
 }
 
 struct rollout_extras rollouts_extras(void *context, const struct world_service *s)

@@ -7,11 +7,15 @@
 #include <unistd.h>
 
 #include "breaker.h"
+#include "external.h"
 #include "recording.h"
 #include "recording_write.h"
 #include "tally.h"
 
 enum { TICK_MS = 1000, PATH = 4096 };
+
+/* What the data path does not count by itself. */
+enum { KIND_SLOW = -1, KIND_EXTERNAL = -2, KIND_UNKNOWN = -3 };
 
 struct tally {
 	struct daemon *daemon;
@@ -20,11 +24,12 @@ struct tally {
 	struct judge_verdict verdict;
 	struct judge_tick tick; /* the last one */
 	struct zdd_pool_signals last[SIDES];
-	bool counted;                             /* `last` is */
-	unsigned kind[ZDD_SIGNAL_COUNT], n_kinds; /* the judge's first signals are these */
-	uint64_t t_ms, looked_ns;                 /* of the last tick; of its end */
-	uint16_t share_bp;                        /* at the end of the last tick */
-	double live_bad;                          /* of the worst signal, a tick, as of late */
+	bool counted;            /* `last` is */
+	int kind[JUDGE_SIGNALS]; /* of the judge's signals: enum zdd_signal, or below */
+	struct external *external;
+	uint64_t t_ms, looked_ns; /* of the last tick; of its end */
+	uint16_t share_bp;        /* at the end of the last tick */
+	double live_bad;          /* of the worst signal, a tick, as of late */
 	FILE *file;
 };
 
@@ -62,13 +67,13 @@ static const bool kind_breaks[] = {
 #undef S
 };
 
-static void choose_signals(struct tally *t, const struct cfg_service *s, struct judge_settings *set)
+static void choose_signals(const struct cfg_service *s, struct judge_settings *set)
 {
 	for (unsigned kind = 0; kind < ZDD_SIGNAL_COUNT; kind++)
-		if (is_told(s, kind)) {
+		if (is_told(s, kind))
 			add_signal(set, kind_names[kind]);
-			t->kind[t->n_kinds++] = kind;
-		}
+	if (s->rollout.prometheus.url)
+		add_signal(set, JUDGE_EXTERNAL);
 	set->slow = -1;
 	if (has_protocol(s, IPPROTO_TCP)) {
 		set->slow = (int)set->n_signals;
@@ -86,8 +91,24 @@ static void choose_guards(const struct cfg_rollout *cfg, struct judge_settings *
 			}
 }
 
-static struct judge_settings settings(struct tally *t, const struct cfg_service *s,
-				      const struct rollout *r)
+static int kind_of(const char *signal)
+{
+	for (int kind = 0; kind < ZDD_SIGNAL_COUNT; kind++)
+		if (!strcmp(signal, kind_names[kind]))
+			return kind;
+	return !strcmp(signal, "slow")           ? KIND_SLOW
+	       : !strcmp(signal, JUDGE_EXTERNAL) ? KIND_EXTERNAL
+						 : KIND_UNKNOWN;
+}
+
+/* What is judged stays what it was when the rollout began. */
+static void learn_kinds(struct tally *t)
+{
+	for (unsigned i = 0; i < t->judge.set.n_signals; i++)
+		t->kind[i] = kind_of(t->judge.set.signals[i]);
+}
+
+static struct judge_settings settings(const struct cfg_service *s, const struct rollout *r)
 {
 	const struct cfg_judge *judge = &s->rollout.judge;
 	const struct cfg_each *each = &r->steps[0].each;
@@ -103,7 +124,7 @@ static struct judge_settings settings(struct tally *t, const struct cfg_service 
 		.min_sources = each->min_sources,
 	};
 
-	choose_signals(t, s, &set);
+	choose_signals(s, &set);
 	choose_guards(&s->rollout, &set);
 	return set;
 }
@@ -183,7 +204,7 @@ struct tally *tally_begin(struct daemon *d, const struct world_service *s, const
 	snprintf(t->names.service, sizeof(t->names.service), "%s", s->cfg->name);
 	snprintf(t->names.canary, sizeof(t->names.canary), "%s", s->cfg->pools[r->candidate].name);
 	snprintf(t->names.live, sizeof(t->names.live), "%s", s->cfg->pools[r->previous].name);
-	set = settings(t, s->cfg, r);
+	set = settings(s->cfg, r);
 	judge_begin(&t->judge, &set);
 	if (!open_file(t, r->number))
 		journal_event(d->journal, &e,
@@ -191,14 +212,20 @@ struct tally *tally_begin(struct daemon *d, const struct world_service *s, const
 			      strerror(errno));
 	if (!t->t_ms)
 		write_line(t, recording_head_json(&t->names, &set, wall_ms()));
+	learn_kinds(t);
+	if (s->cfg->rollout.prometheus.url)
+		t->external = external_begin(d, s->cfg, r->candidate, r->previous);
 	t->looked_ns = uv_hrtime();
 	return t;
 }
 
 void tally_end(struct tally *t)
 {
-	if (t && t->file)
+	if (!t)
+		return;
+	if (t->file)
 		fclose(t->file);
+	external_end(t->external);
 	free(t);
 }
 
@@ -234,7 +261,9 @@ static void count_side(struct tally *t, enum side side, const struct zdd_pool_si
 {
 	const struct zdd_pool_signals *last = &t->last[side];
 
-	for (unsigned i = 0; i < t->n_kinds; i++) {
+	for (unsigned i = 0; i < t->judge.set.n_signals; i++) {
+		if (t->kind[i] < 0)
+			continue;
 		tick->counts[i].by_source = true;
 		tick->counts[i].side[side] =
 			side_of(&now->kind[t->kind[i]], &last->kind[t->kind[i]]);
@@ -246,12 +275,19 @@ static void count_side(struct tally *t, enum side side, const struct zdd_pool_si
 		tick->new_sources[side] = grown(now->new_sources, last->new_sources);
 }
 
+static void count_external(struct tally *t, struct judge_tick *tick)
+{
+	for (unsigned i = 0; t->external && i < t->judge.set.n_signals; i++)
+		if (t->kind[i] == KIND_EXTERNAL)
+			tick->counts[i] = external_take(t->external);
+}
+
 static void learn_live_bad(struct tally *t, const struct judge_tick *tick)
 {
 	uint64_t worst = 0;
 
-	for (unsigned i = 0; i < t->n_kinds; i++)
-		if (tick->counts[i].side[LIVE].bad > worst)
+	for (unsigned i = 0; i < t->judge.set.n_signals; i++)
+		if (t->kind[i] >= 0 && tick->counts[i].side[LIVE].bad > worst)
 			worst = tick->counts[i].side[LIVE].bad;
 	t->live_bad += ((double)worst - t->live_bad) / 10;
 }
@@ -289,6 +325,7 @@ bool tally_look(struct tally *t, const struct world_service *s, const struct rol
 		tick.t_ms = t->t_ms += passed_ms;
 		count_side(t, CANARY, &now[CANARY], &tick);
 		count_side(t, LIVE, &now[LIVE], &tick);
+		count_external(t, &tick);
 		write_line(t, recording_tick_json(&t->judge.set, &tick));
 		hear(t, &tick);
 	}
@@ -328,8 +365,8 @@ uint64_t tally_failed(const struct tally *t)
 {
 	uint64_t n = 0;
 
-	for (unsigned i = 0; i < t->n_kinds; i++)
-		if (kind_breaks[t->kind[i]])
+	for (unsigned i = 0; i < t->judge.set.n_signals; i++)
+		if (t->kind[i] >= 0 && kind_breaks[t->kind[i]])
 			n += t->judge.signal[i].all.side[CANARY].bad;
 	return n;
 }

@@ -22,7 +22,8 @@ class NotInTime(AssertionError):
 
 
 def wait_for(condition, timeout, what):
-    """Polls until `condition()` is true and returns what it gave. The only place where a test pauses."""
+    """Polls until `condition()` is true and returns what it gave. The only place where a test pauses.
+    `what`: for the failure, a text or a function that makes one."""
     began = time.monotonic()
     pause = 0.002
     while True:
@@ -31,7 +32,7 @@ def wait_for(condition, timeout, what):
             return value
         waited = time.monotonic() - began
         if waited > timeout * patience():
-            raise NotInTime(f"not within {waited:.0f} s: {what}")
+            raise NotInTime(f"not within {waited:.0f} s: {what() if callable(what) else what}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.05)
 
