@@ -28,6 +28,14 @@ static void begin_lease(struct driver *d, const struct world_service *s, const s
 		datapath_lease(path, candidate, r->lease_ms, 0);
 }
 
+/* The breaker is the judge's number: one that is not obeyed gives none. */
+static uint64_t breaker_of(const struct driver *d, const struct world_service *s, double share)
+{
+	if (!d->tally || s->cfg->rollout.judge.mode != JUDGE_ON)
+		return 0;
+	return d->breaker.failed + tally_breaker(d->tally, share);
+}
+
 /* The breaker: so many failures from now on, whatever has failed so far. */
 int driver_renew(struct driver *d, const struct world_service *s, const struct rollout *r)
 {
@@ -37,7 +45,7 @@ int driver_renew(struct driver *d, const struct world_service *s, const struct r
 	if (!rollout_is_leased(r) || d->unpublished)
 		return 0;
 	d->breaker.failed = datapath_override(d->daemon->datapath, pool).failed;
-	d->breaker.limit = d->tally ? d->breaker.failed + tally_breaker(d->tally, share) : 0;
+	d->breaker.limit = breaker_of(d, s, share);
 	return datapath_lease(d->daemon->datapath, pool, r->lease_ms, (uint32_t)d->breaker.limit);
 }
 
