@@ -16,7 +16,7 @@ from . import names
 from .capture import Capture
 from .daemon import Daemon
 from .netns import Netns
-from .peers import Ledgerd, Load
+from .peers import Ledgerd, Load, host_drops
 from .proc import Proc, patience
 
 VIP4, VIP6 = "203.0.113.10", "2001:db8::10"
@@ -67,6 +67,7 @@ class Lab:
         self.patience = patience()  # does not change: the same configuration may be asked for twice
         self.procs = []
         self.pools = {}
+        self.spaces = []
         self._undo = contextlib.ExitStack()
         with contextlib.ExitStack() as undo:
             undo.callback(lambda: self.close())
@@ -97,6 +98,7 @@ class Lab:
         name = f"{self.name}-{role}"
         self.defer(names.remove_netns, name)
         netns = Netns(name)
+        self.spaces.append(netns)
         # As systemd sets it; addresses are usable at once, nothing waits for duplicate detection.
         netns.sysctl(net__ipv4__conf__all__rp_filter=2, net__ipv4__conf__default__rp_filter=2,
                      net__ipv6__conf__default__accept_dad=0, net__ipv6__conf__default__dad_transmits=0,
@@ -181,6 +183,10 @@ class Lab:
 
     def interfaces(self):
         return ["cl"] + sorted({b.interface for b in self.backends()})
+
+    def dropped(self):
+        """What was lost so far on this lab's wires and by the host, and not by zdd, whose drops are verdicts."""
+        return host_drops() + sum(netns.dropped() for netns in self.spaces)
 
     def start(self, argv, name, netns=None, env=None):
         proc = Proc(argv, self.directory, name, netns.name if netns else None, env)

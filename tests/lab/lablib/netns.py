@@ -52,6 +52,14 @@ class Netns:
         stats = self.ip_json("-s", "link", "show", "dev", interface)[0]["stats64"]
         return {f"{way}_{key}": value for way in ("rx", "tx") for key, value in stats[way].items()}
 
+    def dropped(self):
+        """Frames and datagrams that devices' full rings and queues and UDP sockets' full buffers cost so far."""
+        frames = sum(link["stats64"][way]["dropped"] for link in self.ip_json("-s", "link") for way in ("rx", "tx"))
+        text = self.run("cat", "/proc/net/snmp", "/proc/net/snmp6").stdout
+        names, values = [line.split()[1:] for line in text.splitlines() if line.startswith("Udp:")]
+        v6 = dict(line.split() for line in text.splitlines() if line.startswith("Udp6RcvbufErrors"))
+        return frames + int(dict(zip(names, values))["RcvbufErrors"]) + sum(map(int, v6.values()))
+
     def mac(self, interface):
         return self.ip_json("link", "show", "dev", interface)[0]["address"]
 
