@@ -101,6 +101,15 @@ void scene_clear_new(struct scene *s, enum bench_kind kind)
 	*s->dp.memory.pressure = (struct zdd_pressure){.aged = now};
 }
 
+void scene_rewind(struct scene *s, enum bench_kind kind, uint32_t seq)
+{
+	struct region r = region_of(s, !kind_tcp(kind), false);
+
+	for (uint32_t i = r.first * ZDD_FLOW_WAYS; i < (r.first + r.n) * ZDD_FLOW_WAYS; i++)
+		if (flow_number(&s->dp.memory.flow_recs[i], kind_v6(kind)) >= 0)
+			s->dp.memory.flow_recs[i].server_seq = seq;
+}
+
 void scene_fill_new(struct scene *s, enum bench_kind kind, enum fill fill)
 {
 	fill_region(s, region_of_new(s, kind), fill);

@@ -11,6 +11,8 @@
 
 enum { PAYLOAD = 10 };
 
+static const char head[] = "HTTP/1.1 200";
+
 static const struct tcp_kind {
 	uint8_t flags;
 	uint32_t seq, ack, step;
@@ -22,6 +24,9 @@ static const struct tcp_kind {
 	[PACKET_DATA] = {TH_ACK | TH_PUSH, CLIENT_ISN + 1, BACKEND_ISN + 1, PAYLOAD, 0},
 	[PACKET_REPLY] = {TH_ACK | TH_PUSH, BACKEND_ISN + 1, CLIENT_ISN + 1, PAYLOAD, 1},
 	[PACKET_OTHER] = {TH_ACK | TH_PUSH, CLIENT_ISN + 1, BACKEND_ISN + 1, PAYLOAD, 0},
+	[PACKET_BODY] = {TH_ACK | TH_PUSH, BACKEND_ISN + 1, CLIENT_ISN + 1, PAYLOAD, 1},
+	[PACKET_RESPONSE] = {TH_ACK | TH_PUSH, BACKEND_ISN + 1, CLIENT_ISN + 1, sizeof(head) - 1,
+			     1},
 };
 
 static uint32_t write_ethernet(uint8_t *at, bool v6)
@@ -101,7 +106,8 @@ void frame_template(struct bench_job *job, enum bench_kind kind, enum packet pac
 	const struct tcp_kind *tcp = &tcp_kinds[packet];
 	bool v6 = kind_v6(kind), is_tcp = kind_tcp(kind);
 	uint16_t port = packet == PACKET_OTHER ? OTHER_PORT : VIP_PORT;
-	uint16_t room = sizeof(struct tcphdr) + PAYLOAD; /* of the frame, behind IP */
+	uint32_t payload = is_tcp && tcp->step > PAYLOAD ? tcp->step : PAYLOAD;
+	uint16_t room = (uint16_t)(sizeof(struct tcphdr) + payload); /* of the frame, behind IP */
 	uint16_t segment = is_tcp && !tcp->step ? sizeof(struct tcphdr) : room;
 	uint8_t proto = is_tcp ? IPPROTO_TCP : IPPROTO_UDP;
 	uint32_t at;
@@ -114,6 +120,8 @@ void frame_template(struct bench_job *job, enum bench_kind kind, enum packet pac
 		write_tcp(job->frame + at, tcp, port);
 	else
 		write_udp(job->frame + at, segment, port);
+	if (packet == PACKET_RESPONSE)
+		memcpy(job->frame + at + sizeof(struct tcphdr), head, payload);
 	job->length = at + room; /* a handshake's packets are padded */
 	job->kind = kind;
 	job->v6 = v6;

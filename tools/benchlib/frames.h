@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Templates for prep.bpf.c: 64 bytes with IPv4, 84 with IPv6. */
+/* Templates for prep.bpf.c: 64 bytes with IPv4, 84 with IPv6; 2 more in a response. */
 #ifndef FRAMES_H
 #define FRAMES_H
 
@@ -16,8 +16,10 @@ enum packet {
 	PACKET_SYNACK, /* from the backend */
 	PACKET_ACK,
 	PACKET_DATA,
-	PACKET_REPLY, /* from the backend */
-	PACKET_OTHER, /* from the client to a port that is nobody's */
+	PACKET_REPLY,    /* from the backend */
+	PACKET_OTHER,    /* from the client to a port that is nobody's */
+	PACKET_BODY,     /* from the backend, where HTTP is counted */
+	PACKET_RESPONSE, /* the same, one that begins an answer */
 	PACKETS
 };
 

@@ -141,6 +141,7 @@ static int measure_run(struct scene *s, struct line *l, uint32_t packets, double
 {
 	struct run run = {.repeat = packets};
 	struct zdd_count_row before, after;
+	uint64_t responses;
 	int err;
 
 	set_job(s, l);
@@ -150,6 +151,7 @@ static int measure_run(struct scene *s, struct line *l, uint32_t packets, double
 	*base = (double)run.cpu_ns;
 	set_job(s, l);
 	before = scene_counts(s);
+	responses = scene_responses(s);
 	err = scene_run(s, l->hook, false, &run);
 	if (err)
 		return err;
@@ -157,6 +159,8 @@ static int measure_run(struct scene *s, struct line *l, uint32_t packets, double
 	after = scene_counts(s);
 	subtract(&after, &before);
 	check(l, &after, &run, packets);
+	check_count(l, "responses", scene_responses(s) - responses,
+		    l->row->packet == PACKET_RESPONSE ? packets : 0, 0);
 	l->next += packets;
 	l->next_flow += packets;
 	return 0;
@@ -167,6 +171,22 @@ static uint32_t packets_of(const struct line *l)
 	if (opens_flows(l->row))
 		return NEW_PACKETS;
 	return l->bits ? MANY_PACKETS : FEW_PACKETS;
+}
+
+static bool is_watched(const struct row *r)
+{
+	return r->packet == PACKET_BODY || r->packet == PACKET_RESPONSE;
+}
+
+/* Only what was not there before is looked at. */
+static void watch(struct scene *s, struct line *l)
+{
+	const struct bench_job *job = &s->prep->bss->job;
+
+	set_job(s, l);
+	scene_rewind(s, l->row->kind,
+		     job->seq + (uint32_t)(job->next >> job->flow_bits) * job->seq_step);
+	scene_watch_http(s, true);
 }
 
 static int measure(struct line *l, unsigned round)
@@ -181,7 +201,10 @@ static int measure(struct line *l, unsigned round)
 		scene_fill_new(s, l->row->kind, l->row->new_fill);
 	}
 	base = ours = 0;
+	if (is_watched(l->row))
+		watch(s, l);
 	err = measure_run(s, l, packets, &base, &ours);
+	scene_watch_http(s, false);
 	if (opens_flows(l->row))
 		scene_clear_new(s, l->row->kind);
 	l->base[round] = base / packets;

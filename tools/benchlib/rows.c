@@ -32,6 +32,8 @@ const struct row rows[] = {
 	ESTABLISHED("TCP v6", TCP6, XDP | IN, ENDS)
 	ESTABLISHED("UDP v4", UDP4, XDP | IN, ENDS)
 	ESTABLISHED("UDP v6", UDP6, XDP, ENDS)
+	ROW("to client, HTTP counted", TCP4, BODY, FRESH, NONE, REPLY, 0, XDP | IN, ENDS)
+	ROW("to client, each a response", TCP4, RESPONSE, FRESH, NONE, REPLY, 0, XDP | IN, ENDS)
 	ROW("TCP v4 to client, leaving", TCP4, REPLY, FULL, NONE, REPLY, 0, OUT, ENDS)
 	ROW("new TCP v4", TCP4, SYN, FRESH, NONE, NEW, 0, XDP | IN, MANY)
 	ROW("new TCP v4, full", TCP4, SYN, FULL, LIVE, TABLE_FULL, 0, XDP | IN, MANY)

@@ -151,6 +151,15 @@ void scene_close(struct scene *s)
 	memset(s, 0, sizeof(*s));
 }
 
+void scene_watch_http(struct scene *s, bool on)
+{
+	for (uint32_t i = 0; i < s->dp.geometry.listeners; i++) {
+		struct zdd_listener *l = &s->dp.memory.listeners[i];
+
+		l->flags = on ? l->flags | ZDD_L_HTTP : l->flags & ~ZDD_L_HTTP;
+	}
+}
+
 /* ---- runs ---- */
 
 static uint64_t cpu_ns(void)
@@ -208,5 +217,15 @@ struct zdd_count_row scene_counts(const struct scene *s)
 		for (unsigned i = 0; i < ZDD_NOTE_COUNT; i++)
 			sum.note[i] += row->note[i];
 	}
+	return sum;
+}
+
+uint64_t scene_responses(const struct scene *s)
+{
+	const struct zdd_geometry *g = &s->dp.geometry;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < g->cpus * ZDD_WATCHED(g); i++)
+		sum += s->dp.memory.pool_signals[i].kind[ZDD_SIG_HTTP_5XX].n;
 	return sum;
 }

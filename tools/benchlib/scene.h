@@ -46,6 +46,10 @@ void scene_close(struct scene *);
 
 /* Opens BENCH_FLOWS flows of every kind by packets, then fills what is left of all regions. */
 int scene_populate(struct scene *, enum fill);
+/* The backends of these flows have said all that comes before this sequence number. */
+void scene_rewind(struct scene *, enum bench_kind, uint32_t seq);
+/* Whether the listeners' answers are looked at as HTTP. */
+void scene_watch_http(struct scene *, bool);
 /* From now on prep gives this scene's packets. */
 void scene_turn_on(struct scene *);
 
@@ -56,7 +60,8 @@ void scene_fill_new(struct scene *, enum bench_kind, enum fill);
 /* run->repeat packets of prep's job through the program of this hook, `empty`: through an empty one.
  * 0 or negative errno. */
 int scene_run(struct scene *, enum bench_hook, bool empty, struct run *);
-/* Sums over CPUs. */
+/* Sums over CPUs: of verdicts, of HTTP's answers. */
 struct zdd_count_row scene_counts(const struct scene *);
+uint64_t scene_responses(const struct scene *);
 
 #endif
