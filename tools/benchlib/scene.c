@@ -186,7 +186,8 @@ int scene_run(struct scene *s, enum bench_hook hook, bool empty, struct run *run
 		hook == BENCH_XDP ? s->prep->maps.xdp_under_test : s->prep->maps.tc_under_test;
 	const struct bpf_program *prep =
 		hook == BENCH_XDP ? s->prep->progs.prep_xdp : s->prep->progs.prep_tc;
-	uint8_t in[BENCH_FRAME] = {0}, out[2 * BENCH_FRAME];
+	const uint8_t *in = s->prep->bss->job.frame; /* prep writes headers alone */
+	uint8_t out[2 * BENCH_FRAME];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_out = out,
 		    .data_size_in = s->prep->bss->job.length, .data_size_out = sizeof(out),
 		    .repeat = (int)run->repeat);
