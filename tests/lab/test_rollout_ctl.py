@@ -159,6 +159,17 @@ def test_experiment_returns_when_it_is_in_force(begin):
     assert shares(daemon) == {"blue": 100, "green": 0}
 
 
+def test_experiment_waits_for_all_of_its_pools(make_lab):
+    lab = make_lab(pools={"blue": 1, "green": 1, "red": 1}, families=(4,))
+    lab.start_backends("blue", "green")
+    rollout = {"staging_timeout": "2s", "judge": "off"}
+    daemon = lab.daemon(lab.config("tc", {"web": lab.service(families=(4,), rollout=rollout)}))
+    wait_for(lambda: daemon.pool("green")["backends"][0]["health"] == "up", 15, "green is up")
+    rollout, _ = ended(daemon, "experiment", "web", "green=10%", "red=10%", code=EXIT["failed_safe"])
+    assert "web/red has no healthy" in rollout["why"], rollout
+    assert shares(daemon) == {"blue": 100, "green": 0, "red": 0}
+
+
 def test_a_flip_that_is_a_rollout(begin):
     daemon = begin({"strategy": "flip"})
     rollout, _ = ended(daemon, "flip", "web")

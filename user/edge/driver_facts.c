@@ -87,13 +87,24 @@ static void in_place(struct driver *d, const struct world_service *s, const stru
 	f->empty = drain_is_over(s, r, open);
 }
 
+/* An experiment compares several: each that is asked for must be able to take its part. */
+static bool others_are_fit(struct driver *d, const struct world_service *s, const struct rollout *r)
+{
+	for (unsigned i = 0; r->strategy == STRATEGY_EXPERIMENT && i < s->cfg->n_pools; i++)
+		if (r->fixed[i] &&
+		    pool_fitness(s, &s->pools[i], d->trouble, sizeof(d->trouble)) != FIT)
+			return false;
+	return true;
+}
+
 static void between_pools(struct driver *d, const struct world_service *s, const struct rollout *r,
 			  struct rollout_facts *f)
 {
 	const struct world_pool *candidate = &s->pools[r->candidate];
 
 	f->n_backends = (unsigned)candidate->cfg->n_backends;
-	f->fit = pool_fitness(s, candidate, d->trouble, sizeof(d->trouble)) == FIT;
+	f->fit = pool_fitness(s, candidate, d->trouble, sizeof(d->trouble)) == FIT &&
+		 others_are_fit(d, s, r);
 	f->dead = is_dead(s, candidate);
 	f->empty = drain_is_over(s, r, open_in_pool(d, &s->pools[r->previous]));
 }
