@@ -123,7 +123,7 @@ def when_the_rule_fires(ticks, signal):
 
 def test_versions_that_are_worse_beside_the_rule(make_lab):
     """The judge only looks on, so that the traffic goes on after it has spoken."""
-    seconds = 180 if FULL else 20
+    seconds = 180 if FULL else 30
     lab = make_lab(pools={"blue": 1, "green": 1}, families=(4,))
     street = Street(lab, [f"s{i}" for i in range(len(BAD))], 60, {
         "steps": ["25%", "100%"], "each": {"min": f"{seconds}s", "until": "time"}, "judge": {"mode": "shadow"}})

@@ -2,6 +2,7 @@
 """Evidence that somebody else counts: HAProxy beside each application, a real Prometheus that asks it, and zddd
 that asks Prometheus. The data path's own look into HTTP is off."""
 import dataclasses
+import json
 import os
 
 import pytest
@@ -115,3 +116,17 @@ def test_without_its_answers_nothing_passes(town):
     assert len(said(zdd)) == 1 and "connect to 127.0.0.1 port 9090" in said(zdd)[0], said(zdd)
     start_prometheus(town)
     wait_for(lambda: "prometheus: it answers again" in said(zdd), 20, "it answers")
+
+
+@pytest.mark.parametrize("query,says", [("sum(", "status 400: it says: "), ("up", "expected one: sum() adds them up")],
+                         ids=["no query", "many series"])
+def test_what_prometheus_objects_to_is_told(town, query, says):
+    start_prometheus(town)
+    wait_for(lambda: len(json.loads(town.node.run("curl", "-s", "http://127.0.0.1:9090/api/v1/query?query=up").stdout)
+                         ["data"]["result"]) == 2, 20, "both are scraped")
+    bad = f'{query} # {{pool}}'
+    zdd = begin(town, prometheus={**PROMETHEUS, "bad": bad}, each={"min": "1s", "max": "1m", "until": "evidence"})
+    zdd.ctl("canary", "web=green", "--no-wait")
+    wait_for(lambda: said(zdd), 20, "an event")
+    assert says in said(zdd)[0], said(zdd)
+    zdd.ctl("abort", "web")

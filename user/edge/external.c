@@ -7,7 +7,7 @@
 #include "prometheus.h"
 #include "web.h"
 
-enum { TIMEOUT_MS = 5000, ANSWER = 16384, WHY = CURL_ERROR_SIZE + PROMETHEUS_ERROR };
+enum { TIMEOUT_MS = 5000, ANSWER = 16384, WHY = CURL_ERROR_SIZE + PROMETHEUS_ERROR + 32 };
 
 enum what { BAD, N, WHATS };
 
@@ -84,11 +84,13 @@ static void read_answer(struct counter *c, CURLcode code)
 {
 	char error[PROMETHEUS_ERROR];
 	char *why = c->external->why;
+	long status = 0;
 
+	curl_easy_getinfo(c->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
 	if (code && !*why)
 		snprintf(why, WHY, "%s", *c->error ? c->error : curl_easy_strerror(code));
 	if (!code && prometheus_counter(c->answer, c->len, &c->value, error) && !*why)
-		snprintf(why, WHY, "%s", error);
+		snprintf(why, WHY, "status %ld: %s", status, error);
 }
 
 static void over(struct web_transfer *transfer, CURLcode code)
