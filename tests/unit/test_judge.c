@@ -404,82 +404,76 @@ TEST(slow_freezes_the_baseline_quantile)
 	CHECK_INT(s.tau, 90);
 }
 
-/* From second 31 on the canary gives one answer a second, later than 95 % of live's. */
-static struct judge_verdict late_answers(struct judge_settings *set)
+/* Of "slow" alone, the step from second 31 on, until something is said. */
+static struct judge_verdict of_answers(struct judge_settings *set, uint64_t min_ms,
+				       void (*fill)(struct judge_tick *, uint64_t t_ms))
 {
 	struct judge_verdict v = {0};
 
 	strcpy(set->signals[0], "slow");
 	set->slow = 0;
+	set->min_ms = min_ms;
 	judge_begin(&j, set);
 	while (!v.result && j.t_ms < 600000) {
 		struct judge_tick t = {.t_ms = j.t_ms + 1000,
 				       .step = j.t_ms >= 30000,
 				       .share_bp = j.t_ms >= 30000 ? 500 : 0};
 
-		answers(&t, LIVE, 110, 19);
-		answers(&t, LIVE, 130, 1);
-		answers(&t, CANARY, 115, j.t_ms >= 30000);
+		fill(&t, j.t_ms);
 		v = judge_feed(&j, &t);
 	}
 	return v;
 }
 
 /* Before its step begins live was slow for a while, and nobody is since: no event tells the two apart. */
+static void low_answers(struct judge_tick *t, uint64_t t_ms)
+{
+	(void)t_ms;
+	answers(t, LIVE, t->step ? 110 : 140, 19);
+	answers(t, CANARY, 110, t->step);
+}
+
 TEST(judge_of_latency_that_is_low)
 {
 	struct judge_settings set = usual();
-	struct judge_verdict v = {0};
 
-	strcpy(set.signals[0], "slow");
-	set.slow = 0;
-	set.min_ms = 0;
-	judge_begin(&j, &set);
-	while (!v.result && j.t_ms < 600000) {
-		struct judge_tick t = {.t_ms = j.t_ms + 1000,
-				       .step = j.t_ms >= 30000,
-				       .share_bp = j.t_ms >= 30000 ? 500 : 0};
-
-		answers(&t, LIVE, t.step ? 110 : 140, 19);
-		answers(&t, CANARY, 110, t.step);
-		v = judge_feed(&j, &t);
-	}
-	CHECK_INT(v.result, JUDGE_PASSED);
+	CHECK_INT(of_answers(&set, 0, low_answers).result, JUDGE_PASSED);
 	CHECK_INT(judge_connections(&j), 61);
 	CHECK(judge_limit(&j, 0) > .0999 && judge_limit(&j, 0) < .1001);
 }
 
 /* Twenty slow answers at once say as much as one. */
+static void clumps_of_answers(struct judge_tick *t, uint64_t t_ms)
+{
+	answers(t, LIVE, t_ms % 20000 == 10000 ? 140 : 110, 20);
+	answers(t, CANARY, 110, 10 * t->step);
+}
+
 TEST(judge_of_latency_in_clumps)
 {
 	struct judge_settings set = usual();
-	struct judge_verdict v = {0};
 
-	strcpy(set.signals[0], "slow");
-	set.slow = 0;
-	set.min_ms = 0;
-	judge_begin(&j, &set);
-	while (!v.result && j.t_ms < 600000) {
-		bool clump = j.t_ms % 20000 == 10000;
-		struct judge_tick t = {.t_ms = j.t_ms + 1000, .step = j.t_ms >= 30000};
-
-		answers(&t, LIVE, clump ? 140 : 110, 20);
-		answers(&t, CANARY, 110, 10 * t.step);
-		v = judge_feed(&j, &t);
-	}
-	CHECK_INT(v.result, JUDGE_PASSED);
+	CHECK_INT(of_answers(&set, 0, clumps_of_answers).result, JUDGE_PASSED);
 	CHECK(judge_connections(&j) > 20 * 61 / 2);
+}
+
+/* The canary gives one answer a second, later than 95 % of live's. */
+static void late_answers(struct judge_tick *t, uint64_t t_ms)
+{
+	answers(t, LIVE, 110, 19);
+	answers(t, LIVE, 130, 1);
+	answers(t, CANARY, 115, t_ms >= 30000);
 }
 
 TEST(judge_of_latency)
 {
 	struct judge_settings set = usual();
-	struct judge_verdict v = late_answers(&set);
+	struct judge_verdict v = of_answers(&set, 60000, late_answers);
 
 	CHECK_INT(v.why, WHY_WORSE);
 	CHECK_INT(j.t_ms, 36000); /* the second look, each at three of the canary */
 	check_text(v, "slow is worse on green: 6 of 6 (100 %) bad there");
 	add_guard(&set, "slow > 90 % over 10s");
-	CHECK_INT(late_answers(&set).why, WHY_GUARD);
+	CHECK_INT(of_answers(&set, 60000, late_answers).why, WHY_GUARD);
 	CHECK_INT(j.t_ms, 32000);
 }
