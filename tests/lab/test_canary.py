@@ -59,6 +59,12 @@ def wait_state(daemon, *states, timeout=60):
     return wait_for(there, timeout, lambda: f"the rollout is {' or '.join(states)}; {rollout(daemon)}")
 
 
+def wait_watched(daemon, ms):
+    """It goes on, for so long."""
+    least = wait_state(daemon, "watching")["watched_ms"] + ms
+    wait_for(lambda: wait_state(daemon, "watching")["watched_ms"] >= least, 30, lambda: rollout(daemon))
+
+
 def shares(daemon):
     return {p["name"]: p["share"] for p in daemon.get()["pools"]}
 
@@ -188,6 +194,25 @@ def test_people_pause_resume_promote_and_abort(town):
     assert shares(zdd) == {"blue": 100, "green": 0} and rollout(zdd)["state"] == "aborted"
     assert zdd.ctl("promote", "web", expect=4).code == 4
     assert_clean(load.stop(), RATE)
+
+
+def test_a_pause_by_the_judge_is_over_when_a_person_says_so(town):
+    """Both versions are over a guard, so to go back would mend nothing. A restart does not ask again."""
+    zdd = town.start(signals={"http": True}, rollout={"guards": ["5xx > 20 % over 5s for 1s"]})
+    for pool in ("blue", "green"):
+        town.mood(pool, status=0.5)
+    load = town.visit(http=1)
+    answer = zdd.ctl("canary", "web=green", "--timeout", "60s", expect=13)
+    assert "both over the guard" in answer["progress"]["why"], answer["progress"]
+    zdd.ctl("resume", "web", "-m", "known")
+    wait_watched(zdd, 3000)
+    zdd.restart()
+    wait_watched(zdd, 3000)
+    for pool in ("blue", "green"):
+        town.mood(pool, status=0)
+    assert wait_state(zdd, "stable", timeout=120)["exit"] == 0
+    failures = load.stop()["failures"]
+    assert failures["status"] and not sum(n for kind, n in failures.items() if kind != "status"), failures
 
 
 def test_low_traffic_ends_inconclusive_and_says_how_much_longer(town):
