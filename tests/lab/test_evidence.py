@@ -58,32 +58,36 @@ class Street:
         return os.path.join(self.zdd.state_dir, "counts", f"{number}.jsonl")
 
 
+OVER = ("stable", "aborted", "superseded", "rolled_back", "failed_safe")
+
+
 def run_in_turns(street, runs):
     """Canaries, one after the other in each service, to the version that is not live; how they ended."""
-    ends, candidates = collections.Counter(), dict.fromkeys(street.names, "green")
-    begun, whys = 0, []
+    ends, whys, begun = collections.Counter(), [], 0
+
+    def ended(name, now):
+        """Whether the one that was begun before is over."""
+        if now["state"] in ("paused", "inconclusive"):
+            street.zdd.ctl("abort", name)
+        elif now["state"] not in OVER:
+            return False
+        ends[now["state"]] += 1
+        whys.append(now["why"])
+        return True
 
     def look(name):
         nonlocal begun
-        now = street.zdd.get(name)["rollout"]
-        if now and now["state"] in ("paused", "inconclusive"):
-            street.zdd.ctl("abort", name, expect=12)
-        elif now and now["exit"] == 15:
-            return 1
-        if now:
-            ends[now["state"]] += 1
-            whys.append(now["why"])
-            if now["state"] == "stable":
-                candidates[name] = "blue" if candidates[name] == "green" else "green"
+        service = street.zdd.get(name)
+        if service["rollout"] and not ended(name, service["rollout"]):
+            return
         if begun == runs:
             running.discard(name)
-            return 0
-        street.zdd.ctl("canary", f"{name}={candidates[name]}", "--no-wait")
+            return
+        street.zdd.ctl("canary", f"{name}={'blue' if service['live'] == 'green' else 'green'}", "--no-wait")
         begun += 1
-        return 1
 
     running = set(street.names)
-    wait_for(lambda: not sum([look(name) for name in sorted(running)]) and not running, 30 + 20 * runs,
+    wait_for(lambda: [look(name) for name in sorted(running)] and not running, 30 + 20 * runs,
              lambda: f"{runs} canaries end; {ends}")
     return ends, whys
 
