@@ -150,6 +150,44 @@ TEST(what_should_be_so_follows_from_the_state)
 	}
 }
 
+/* kill -9 between the store and the plan: a share that is not there yet was not taken back. */
+static const struct {
+	enum rollout_state state, paused_in;
+	unsigned step, n_steps;
+	bool full, had;
+} moments[] = {
+	{ROLLOUT_STAGING, 0, 0, 4, false, false},
+	{ROLLOUT_GATE, 0, 0, 4, false, false},
+	{ROLLOUT_SHIFTING, 0, 0, 4, false, false},
+	{ROLLOUT_WATCHING, 0, 0, 4, false, true},
+	{ROLLOUT_SHIFTING, 0, 1, 4, false, true},
+	{ROLLOUT_WAITING, 0, 1, 4, false, true},
+	{ROLLOUT_INCONCLUSIVE, 0, 0, 4, false, true},
+	{ROLLOUT_PAUSED, ROLLOUT_GATE, 0, 4, false, false},
+	{ROLLOUT_PAUSED, ROLLOUT_SHIFTING, 0, 4, false, false},
+	{ROLLOUT_PAUSED, ROLLOUT_WATCHING, 0, 4, false, true},
+	{ROLLOUT_PROMOTED, 0, 3, 4, false, true},
+	{ROLLOUT_PROMOTED, 0, 3, 4, true, false},  /* --full, from a gate perhaps */
+	{ROLLOUT_PROMOTED, 0, 0, 1, false, false}, /* a flip */
+	{ROLLOUT_BAKE, 0, 0, 1, false, true},
+	{ROLLOUT_ROLLED_BACK, 0, 3, 4, false, false},
+};
+
+TEST(a_share_that_was_in_force_before)
+{
+	for (size_t i = 0; i < COUNT(moments); i++) {
+		struct rollout r = begun(STRATEGY_CANARY);
+
+		ROW("%zu: %s", i, rollout_state_word(moments[i].state));
+		r.state = moments[i].state;
+		r.paused_in = moments[i].paused_in;
+		r.step = moments[i].step;
+		r.n_steps = moments[i].n_steps;
+		r.full = moments[i].full;
+		CHECK_INT(rollout_had_share(&r), moments[i].had);
+	}
+}
+
 /* ---- whole lives ---- */
 
 static void start(struct daemon *d, enum strategy strategy)

@@ -155,6 +155,8 @@ int rollout_exit(const struct rollout *);
 /* The shares of all pools, 0.01 %, sum 10000. */
 void rollout_shares(const struct rollout *, uint16_t share[ZDD_POOLS_PER_SERVICE]);
 uint16_t rollout_share(const struct rollout *); /* the candidate's */
+/* The candidate had a share from it in force before this state began. False when that is not certain. */
+bool rollout_had_share(const struct rollout *);
 /* The data path takes the share away when nobody renews (canary before it is promoted). */
 bool rollout_is_leased(const struct rollout *);
 bool rollout_is_judged(const struct rollout *);

@@ -31,6 +31,18 @@ static bool is_promoted(const struct rollout *r)
 	return rollout_state_phase(r->state) == PHASE_LATE || r->state == ROLLOUT_STABLE;
 }
 
+/* Two states can be the first one with a share. */
+bool rollout_had_share(const struct rollout *r)
+{
+	enum rollout_state place = rollout_place(r);
+
+	if (place == ROLLOUT_SHIFTING)
+		return r->step > 0;
+	if (place == ROLLOUT_PROMOTED)
+		return r->n_steps > 1 && !r->full;
+	return rollout_has_share(r);
+}
+
 /* A step below what the candidate had takes nothing away. */
 uint16_t rollout_share(const struct rollout *r)
 {

@@ -208,12 +208,12 @@ static void drive(struct driver *d, struct world_service *s, struct rollout *r)
 		changed(d, s, r);
 }
 
-/* A daemon died after it had taken it back, before that was written. */
+/* A daemon died after it had taken it back, before that was written. One that died before it gave the
+ * first share looks the same, but for the state. */
 static bool was_taken_back(const struct world_service *s, const struct rollout *r)
 {
-	bool first = r->state == ROLLOUT_SHIFTING && !r->step;
-
-	return !rollout_is_over(r) && !first && rollout_share(r) > r->base[r->candidate] &&
+	return !rollout_is_over(r) && rollout_had_share(r) &&
+	       rollout_share(r) > r->base[r->candidate] &&
 	       s->share[r->candidate] == r->base[r->candidate];
 }
 
