@@ -162,26 +162,27 @@ static void tell(struct driver *d, const struct world_service *s, const struct r
 		      r->why[0] ? ": " : "", r->why);
 }
 
-static void end(struct driver *d, struct world_service *s, const struct rollout *r)
+static void end(struct driver *d, const struct rollout *r)
 {
-	if (r->state == ROLLOUT_STABLE)
-		service_make_stable(s);
 	note_failed(d);
 	journal_end(d->daemon->journal, (int64_t)r->number, rollout_state_word(r->state),
 		    d->daemon->world->generation);
 }
 
-/* What takes traffic back is done before it is written. */
+/* What takes traffic back is done before it is written. The release ends last: a start ends one whose
+ * rollout is over, but takes up a rollout that is not, whatever history says. */
 static void changed(struct driver *d, struct world_service *s, const struct rollout *r)
 {
 	if (r->state == ROLLOUT_PROMOTED)
 		note(d, "promoted", view_time(wall_ms()));
-	if (rollout_is_over(r)) {
+	if (rollout_is_over(r))
 		driver_bring_about(d, s, r);
-		end(d, s, r);
-	}
+	if (r->state == ROLLOUT_STABLE)
+		service_make_stable(s);
 	tell(d, s, r);
 	store(d, s);
+	if (rollout_is_over(r))
+		end(d, r);
 	post_news(d->daemon->rollouts, d, s);
 }
 
