@@ -172,6 +172,56 @@ def test_statuses_are_those_of_nginxs_log(make_lab, attach):
     assert pair(signals(daemon)["5xx"]) == (asked, sum(status >= 500 for status in logged))
 
 
+def read_responses(s, count):
+    """The statuses of so many answers without bodies, however they are cut into segments."""
+    got = b""
+    while got.count(b"\r\n\r\n") < count:
+        part = s.recv(65536)
+        assert part, "closed before all answers came"
+        got += part
+    return re.findall(rb"^HTTP/1.1 (\d+)", got, re.M)
+
+
+def ask_in_one_go(lab, rng, depth, connections=5, batches=8):
+    for _ in range(connections):
+        s = plain.connect(lab.client, VIP4, 443)
+        for _ in range(batches):
+            wanted = [rng.choice(["/good", "/bad"]) for _ in range(depth)]
+            s.sendall("".join(f"HEAD {want} HTTP/1.1\r\nHost: x\r\n\r\n" for want in wanted).encode())
+            assert len(read_responses(s, depth)) == depth
+        s.close()
+    return connections * batches
+
+
+@pytest.mark.parametrize("attach,nodelay", [("tc", "on"), ("tc", "off"), ("xdp", "off")])
+def test_pipelined_statuses_are_part_of_nginxs_log(make_lab, attach, nodelay):
+    """Only an answer at the beginning of a segment is seen: each first one, never more than there are. With
+    tcp_nodelay, its default, nginx mostly sends each in a segment of its own."""
+    lab = make_lab(pools={"blue": 1})
+    backend, rng = lab.backend("blue0"), random.Random(3)
+    path = os.path.join(lab.directory, "statuses")
+    os.chmod(lab.directory, 0o711)
+    Nginx(lab, "web", backend.netns,
+          f"log_format s '$status'; tcp_nodelay {nodelay}; "
+          f"server {{ listen {backend.v4}:{backend.port}; access_log {path} s; location /bad {{ return 503; }} "
+          f"location /good {{ return 200; }} }}")
+    web = lab.service([f"{vip(4)}/tcp"], families=(4,), signals={"http": True})
+    daemon = lab.daemon(lab.config(attach, {"web": web}, metrics=METRICS)).wait_healthy()
+    asked, before, part = 0, (0, 0), {}
+    for depth in (1, 2, 4, 8):
+        batches = ask_in_one_go(lab, rng, depth)
+        logged = wait_logged(path, asked + batches * depth)[asked:]
+        asked += len(logged)
+        seen = pair(signals(daemon)["5xx"])
+        n, bad = seen[0] - before[0], seen[1] - before[1]
+        errors = sum(status >= 500 for status in logged)
+        assert batches <= n <= len(logged) and bad <= errors, (depth, n, bad, len(logged), errors)
+        assert depth > 1 or (n, bad) == (len(logged), errors), (n, bad, len(logged), errors)
+        part[depth] = f"{100 * bad / errors:.0f} %"
+        before = seen
+    print(f"{attach}, tcp_nodelay {nodelay}: of pipelined 5xx were counted, by requests in one go: {part}")
+
+
 # ---- without a daemon ----
 
 @pytest.fixture
