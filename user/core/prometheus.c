@@ -10,22 +10,28 @@
 
 static const char place[] = "{pool}";
 
+/* Room for the query with every place taken. */
+static size_t room_of(const char *query, const char *pool)
+{
+	size_t room = strlen(query) + 1;
+
+	for (; (query = strstr(query, place)); query += strlen(place))
+		room += strlen(pool);
+	return room;
+}
+
 char *prometheus_query(const char *query, const char *pool)
 {
-	char *text = NULL;
+	char *text = malloc(room_of(query, pool)), *at = text;
 	const char *next;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
 
-	if (!out)
-		return NULL;
-	for (; (next = strstr(query, place)); query = next + strlen(place))
-		fprintf(out, "%.*s%s", (int)(next - query), query, pool);
-	fputs(query, out);
-	if (!fclose(out))
-		return text;
-	free(text);
-	return NULL;
+	for (; text && (next = strstr(query, place)); query = next + strlen(place)) {
+		at = mempcpy(at, query, (size_t)(next - query));
+		at = mempcpy(at, pool, strlen(pool));
+	}
+	if (text)
+		strcpy(at, query);
+	return text;
 }
 
 static int wrong(char *error, const char *format, ...)
