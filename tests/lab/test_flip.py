@@ -88,17 +88,19 @@ def test_two_services_are_never_mixed(lab, full, attach):
 
 @pytest.mark.parametrize("attach", ["tc", "xdp"])
 def test_flip_moves_tcp_and_udp_of_both_families_in_one_step(lab, served, attach):
+    """Each load has clients of its own: an open UDP flow, by its tuple, would stay where it is."""
     daemon = served(attach)
-    for pool in ("green", "blue"):
+    for net, pool in ((2, "green"), (4, "blue")):
         generation = daemon.get()["generation"]
         daemon.flip(f"web={pool}")
         assert daemon.get()["live"] == pool
         assert daemon.get()["generation"] == generation + 1
         for family in (4, 6):
             for mode in ("new", "udp"):
-                result = lab.load(mode, vip(family), total=100, flows=4, sources=300).result()
+                source = f"10.64.{net}.1" if family == 4 else f"fd64::{net}:1"
+                result = lab.load(mode, vip(family), total=100, flows=4, sources=300, source=source).result()
                 assert_clean(result, 100)
-                assert pools_of(result) == {pool: 100}
+                assert pools_of(result) == {pool: 100}, (mode, family)
 
 
 @pytest.mark.parametrize("attach", ["tc", "xdp"])
