@@ -125,33 +125,45 @@ def when_the_rule_fires(ticks, signal):
     return None
 
 
-def test_versions_that_are_worse_beside_the_rule(make_lab):
-    """The judge only looks on, so that the traffic goes on after it has spoken."""
-    seconds = 180 if FULL else 30
-    lab = make_lab(pools={"blue": 1, "green": 1}, families=(4,))
-    street = Street(lab, [f"s{i}" for i in range(len(BAD))], 60, {
-        "steps": ["25%", "100%"], "each": {"min": f"{seconds}s", "until": "time"}, "judge": {"mode": "shadow"}})
-    street.visit()
-    numbers = {}
+def judged(street, number):
+    """What `zddctl judge` says of the ticks that are whole by now, and the ticks."""
+    copy = os.path.join(street.lab.directory, f"{number}.jsonl")
+    with open(street.counts(number), encoding="ascii") as counts, open(copy, "w", encoding="ascii") as file:
+        file.writelines(line for line in counts if line.endswith("\n"))
+    return street.zdd.ctl("judge", copy, expect=(11, 14, 15)), ticks_of(copy)
+
+
+def canaries(street):
+    """One to each version that is worse; its number, by service."""
     for name, (_, mood) in zip(street.names, BAD.values()):
         if mood:
             street.servers[name, "green"].mood(**mood)
         else:
             street.servers[name, "green"].proc.kill9()
         street.zdd.ctl("canary", f"{name}=green", "--no-wait")
-        numbers[name] = street.zdd.get(name)["rollout"]["number"]
-    for name in street.names:
-        wait_for(lambda name=name: street.zdd.get(name)["rollout"]["step"] == 2 or
-                 street.zdd.get(name)["rollout"]["state"] in ("promoted", "stable"), 2 * seconds + 30,
-                 lambda name=name: f"the step's time is over; {street.zdd.get(name)['rollout']}")
-    for (what, (signal, mood)), name in zip(BAD.items(), street.names):
-        counts = street.counts(numbers[name])
-        answer = street.zdd.ctl("judge", counts, expect=(11, 14, 15))
-        rule = when_the_rule_fires(ticks_of(counts), "5xx" if signal == "slow" else signal)
+    return {name: street.zdd.get(name)["rollout"]["number"] for name in street.names}
+
+
+def test_versions_that_are_worse_beside_the_rule(make_lab):
+    """The judge only looks on, so that the traffic goes on after it has spoken."""
+    seconds = 180
+    lab = make_lab(pools={"blue": 1, "green": 1}, families=(4,))
+    street = Street(lab, [f"s{i}" for i in range(len(BAD))], 60, {
+        "steps": ["25%", "100%"], "each": {"min": f"{seconds}s", "until": "time"}, "judge": {"mode": "shadow"}})
+    street.visit()
+    numbers = canaries(street)
+    for (what, (signal, _)), name in zip(BAD.items(), street.names):
+        if FULL:
+            wait_for(lambda name=name: street.zdd.get(name)["rollout"]["step"] == 2 or
+                     street.zdd.get(name)["rollout"]["state"] in ("promoted", *OVER), seconds + 60,
+                     lambda name=name: f"the step's time is over; {street.zdd.get(name)['rollout']}")
+        elif "5 times" in what:
+            continue
+        else:
+            wait_for(lambda name=name: judged(street, numbers[name])[0]["result"] == "rolled_back", seconds - 30,
+                     lambda name=name: f"{what} is seen; {judged(street, numbers[name])[0]['text']}")
+        answer, ticks = judged(street, numbers[name])
+        rule = when_the_rule_fires(ticks, "5xx" if signal == "slow" else signal)
         print(f"{what}: the judge {answer['result']} after {answer['at_ms'] / 1000:.0f} s, the rule "
               f"{f'after {rule:.0f} s' if rule else 'does not fire'}; {answer['text']}")
-        if "5 times" not in what:
-            assert answer["result"] == "rolled_back" and signal in answer["text"], (what, answer["text"])
-            assert answer["at_ms"] < 60_000, (what, answer["text"])
-        elif FULL:
-            assert answer["result"] == "rolled_back", (what, answer["text"])
+        assert answer["result"] == "rolled_back" and signal in answer["text"], (what, answer["text"])
