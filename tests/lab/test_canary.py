@@ -129,7 +129,8 @@ def test_the_breaker_needs_no_daemon(town):
     town.lab.backend("green0").server.proc.kill9()
     load.wait_requests(4 * RATE)
     seen = load.status()["failures"]
-    assert 1 <= seen["refused"] <= limit["limit"] - limit["failed"] + 1, (seen, limit)
+    # Those that were open when it died failed too, and may have been enough.
+    assert sum(seen.values()) and seen["refused"] <= limit["limit"] - limit["failed"] + 1, (seen, limit)
     load.wait_requests(2 * RATE)
     assert load.status()["failures"] == seen, "live has all of it"
     zdd.start()

@@ -382,14 +382,18 @@ TEST(slow_freezes_the_baseline_quantile)
 
 	slow_learn(&s, &l, .95);
 	CHECK(!s.frozen);
-	slow_count(&s, &l, &n, &bad);
+	slow_count(&s, &l, 0, &n, &bad);
 	CHECK_INT(n, 0);
 	slow_learn(&s, &l, .95);
 	CHECK(s.frozen);
 	CHECK_INT(s.tau, 80);
-	slow_count(&s, &l, &n, &bad);
+	slow_count(&s, &l, 0, &n, &bad);
 	CHECK_INT(n, 100);
 	CHECK_INT(bad, 5);
+	slow_count(&s, &l, 1, &n, &bad);
+	CHECK_INT(bad, 1); /* two octaves on, above bucket 96 */
+	slow_count(&s, &l, 2, &n, &bad);
+	CHECK_INT(bad, 0);
 	for (int i = 0; i < 50; i++)
 		slow_learn(&s, &shifted, .95);
 	CHECK_INT(s.tau, 80); /* it does not follow the data within a step */
@@ -471,8 +475,8 @@ TEST(judge_of_latency)
 	struct judge_verdict v = of_answers(&set, 60000, late_answers);
 
 	CHECK_INT(v.why, WHY_WORSE);
-	CHECK_INT(j.t_ms, 36000); /* the second look, each at three of the canary */
-	check_text(v, "slow is worse on green: 6 of 6 (100 %) bad there");
+	CHECK_INT(j.t_ms, 42000); /* twelve ticks: a stall of six seconds looks the same at first */
+	check_text(v, "slow is worse on green: 12 of 12 (100 %) bad there");
 	add_guard(&set, "slow > 90 % over 10s");
 	CHECK_INT(of_answers(&set, 60000, late_answers).why, WHY_GUARD);
 	CHECK_INT(j.t_ms, 32000);

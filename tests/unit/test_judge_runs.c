@@ -13,7 +13,8 @@ enum { RUNS_MAX = 2000, RESULTS = JUDGE_INCONCLUSIVE + 1 };
 struct world {
 	double stable, canary; /* of requests that are bad */
 	double share, per_minute, clump, slower_ms;
-	double stalls; /* the part of ticks in which a side answers 100 ms later */
+	double stalls;  /* the part of ticks in which a side answers 100 ms later */
+	double stall_s; /* how long that lasts, on average; a tick by itself */
 	unsigned tick_s, runs;
 	bool by_source, latency;
 };
@@ -77,9 +78,17 @@ static void answer(const struct world *w, struct latency *l, uint64_t n, double 
 	}
 }
 
-static double stall_ms(const struct world *w)
+static bool stalled[SIDES];
+
+/* Begins so often that the part of all ticks is as asked. */
+static double stall_ms(const struct world *w, unsigned side)
 {
-	return w->stalls > 0 && uniform() < w->stalls ? 100 : 0;
+	double ends = w->stall_s > 0 ? w->tick_s / w->stall_s : 1;
+	double begins = w->stalls * ends / (1 - w->stalls);
+
+	if (w->stalls > 0)
+		stalled[side] = stalled[side] ? uniform() >= ends : uniform() < begins;
+	return w->stalls > 0 && stalled[side] ? 100 : 0;
 }
 
 static struct judge_tick tick_of(const struct world *w, uint64_t t_s, unsigned warm_s)
@@ -93,8 +102,8 @@ static struct judge_tick tick_of(const struct world *w, uint64_t t_s, unsigned w
 	c->side[CANARY] = side_of(w, mean * share, w->canary);
 	c->side[LIVE] = side_of(w, mean * (1 - share), w->stable);
 	c->by_source = w->by_source;
-	answer(w, &t.first_byte[CANARY], c->side[CANARY].n, w->slower_ms + stall_ms(w));
-	answer(w, &t.first_byte[LIVE], c->side[LIVE].n, stall_ms(w));
+	answer(w, &t.first_byte[CANARY], c->side[CANARY].n, w->slower_ms + stall_ms(w, CANARY));
+	answer(w, &t.first_byte[LIVE], c->side[LIVE].n, stall_ms(w, LIVE));
 	return t;
 }
 
@@ -293,6 +302,28 @@ TEST(runs_of_a_healthy_canary_with_stalls)
 	run("stalls, and +100 ms", w);
 	CHECK_INT(out.results[JUDGE_ROLLED_BACK], 20);
 	CHECK(median(out.judge_s, 20) < 60);
+}
+
+/* A canary may stall before live has: by events, divided by how live's clump, 15 of these 200 were called
+ * worse. Live's stalls then say how much a row of ticks is worth. */
+TEST(runs_with_long_stalls)
+{
+	struct world w = {.stable = .01,
+			  .canary = .01,
+			  .share = .25,
+			  .per_minute = 3600,
+			  .tick_s = 1,
+			  .runs = 200,
+			  .latency = true,
+			  .stalls = .05,
+			  .stall_s = 3};
+
+	run("stalls of 3 s on both sides", w);
+	CHECK(out.results[JUDGE_ROLLED_BACK] <= 2);
+	w.slower_ms = 100;
+	run("stalls of 3 s, and +100 ms", w);
+	CHECK_INT(out.results[JUDGE_ROLLED_BACK], 200);
+	CHECK(median(out.judge_s, 200) < 120);
 }
 
 /* 60 clients, the busiest with 30 connections a tick and the last with half a one, of whom a random

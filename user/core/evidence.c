@@ -6,6 +6,7 @@
 /* Alternatives: the canary's rate by the baseline's, its rate by the limit, its odds of a new
  * source by those asked for. */
 static const double worse_by[N_WORSE] = {1.25, 1.5, 2, 3, 5, 8, 15, 40, 150};
+static const double stakes[N_BETS] = {.15, .4, .9}; /* parts of the wealth */
 static const double ok_by[N_OK] = {.5, .8, 1, 1.15};
 static const double slo_by[N_SLO] = {.05, .25, .6};
 static const double split_by[N_SPLIT] = {.25, .5, .8, 1.25, 2, 4};
@@ -34,10 +35,14 @@ void spread_feed(struct spread *s, double bad, double n)
 	s->n += n;
 	s->bad += bad;
 	s->square += bad * bad / n;
+	s->part += bad / n;
+	s->part_square += bad / n * (bad / n);
+	s->product += s->ticks ? bad / n * s->last : 0;
+	s->last = bad / n;
 	s->ticks++;
 }
 
-double spread_of(const struct spread *s)
+static double dispersion(const struct spread *s)
 {
 	double p = s->n > 0 ? s->bad / s->n : 0;
 
@@ -46,6 +51,23 @@ double spread_of(const struct spread *s)
 	if (!(p > 0 && p < 1))
 		return 1;
 	return fmax(1, (s->square - p * s->bad) / ((s->ticks - 1) * p * (1 - p)));
+}
+
+double spread_ticks(const struct spread *s)
+{
+	double mean = s->part / s->ticks, like;
+
+	if (!(dispersion(s) > 1))
+		return 1;
+	like = (s->product / (s->ticks - 1) - mean * mean) /
+	       (s->part_square / s->ticks - mean * mean);
+	like = fmin(fmax(like, 0), .95);
+	return (1 + like) / (1 - like);
+}
+
+double spread_of(const struct spread *s)
+{
+	return dispersion(s) * spread_ticks(s);
 }
 
 void worse_feed(struct worse *w, struct bad_events e)
@@ -66,6 +88,35 @@ double worse_log(const struct worse *w)
 double late_log(const struct worse *w)
 {
 	return log_mean_exp(w->late, N_WORSE);
+}
+
+void bets_feed(struct bets *b, double canary, double live)
+{
+	for (size_t k = 0; k < N_BETS; k++) {
+		double step = log1p(stakes[k] * (canary - live));
+
+		b->log[k] += step;
+		b->late[k] = fmax(b->late[k], 0) + step;
+	}
+}
+
+static double mean_of_roots(const double *logs, double ticks)
+{
+	double roots[N_BETS];
+
+	for (size_t k = 0; k < N_BETS; k++)
+		roots[k] = logs[k] / ticks;
+	return log_mean_exp(roots, N_BETS);
+}
+
+double bets_log(const struct bets *b, double ticks)
+{
+	return mean_of_roots(b->log, ticks);
+}
+
+double bets_late_log(const struct bets *b, double ticks)
+{
+	return mean_of_roots(b->late, ticks);
 }
 
 void ok_feed(struct ok *o, struct bad_events e, double margin)

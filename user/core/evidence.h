@@ -17,11 +17,15 @@ struct bad_events {
 	double c, m, q;
 };
 
-enum { N_WORSE = 9, N_OK = 4, N_SLO = 3, N_SPLIT = 6 };
+enum { N_WORSE = 9, N_BETS = 3, N_OK = 4, N_SLO = 3, N_SPLIT = 6 };
 
 struct worse {
 	double log[N_WORSE];  /* since the rollout began */
 	double late[N_WORSE]; /* the same, each set back to 0 by the tick after it fell below */
+};
+
+struct bets {
+	double log[N_BETS], late[N_BETS]; /* as of struct worse */
 };
 
 struct ok {
@@ -36,11 +40,15 @@ struct split {
 	double log[N_SPLIT];
 };
 
-/* How much more a baseline's counts vary from tick to tick than independent events would (Pearson's
- * chi-square by its degrees of freedom): what makes answers slow, a busy disk or a server that was not
- * scheduled, makes many slow at once. So many events say as much as one. */
+/* What makes answers slow, a busy disk or a server that was not scheduled, makes many slow at once and
+ * lasts for a while: how large such clumps are is seen from the baseline, by how much more its counts vary
+ * from tick to tick than independent events would (Pearson's chi-square by its degrees of freedom), and by
+ * how much like the one before a tick is. */
 struct spread {
 	double n, bad, square; /* sums of n, of bad, of bad^2 / n */
+	double part, part_square,
+		product; /* of the parts that were bad, and of each with the last one's */
+	double last;
 	unsigned ticks;
 };
 
@@ -48,14 +56,24 @@ enum { SPREAD_TICKS = 10 };
 
 /* bad of n exposures of one tick; nothing without exposures. */
 void spread_feed(struct spread *, double bad, double n);
-/* 1 or more; 0: not known yet, after fewer than SPREAD_TICKS. */
+/* So many events say as much as one; 0: not known yet, after fewer than SPREAD_TICKS, else 1 or more. */
 double spread_of(const struct spread *);
+/* So many ticks do (Kish's design effect of a first-order autoregression); 1 or more. */
+double spread_ticks(const struct spread *);
 
 /* The hypothesis: the canary's rate of bad events is at most the baseline's. */
 void worse_feed(struct worse *, struct bad_events);
 double worse_log(const struct worse *);
 /* An e-detector for a change on the way: it passes A once in A ticks at most while all is well. */
 double late_log(const struct worse *);
+
+/* The same hypothesis for what comes in clumps, by looks instead of events (wealth of bets: Waudby-Smith
+ * and Ramdas, arXiv 2010.09686): a look moves it by what part (0..1) of each side's exposures was bad,
+ * however many those were and however they hang together. It holds while looks do not depend on those
+ * before; where `ticks` (1 or more) say as much as one, the root of the wealth is taken. */
+void bets_feed(struct bets *, double canary, double live);
+double bets_log(const struct bets *, double ticks);
+double bets_late_log(const struct bets *, double ticks);
 
 /* The hypothesis: the canary's rate is at least margin (above 1.15) times the baseline's. */
 void ok_feed(struct ok *, struct bad_events, double margin);

@@ -39,19 +39,36 @@ static struct bad_events source_events(const struct judge_counts *c, double q)
 				   (double)(canary->bad_sources + live->bad_sources), q};
 }
 
-/* Slow answers come in clumps, whoever asks. Nothing is fed before it is known how large they are. */
+/* Slow answers come in clumps, whoever asks. Nothing is fed before it is known how large they are. And a
+ * canary may be the first to stall: until live has, only events that are far apart say that it is worse. */
 static void feed_clumps(struct judge_signal *s, const struct judge_counts *c, double margin)
 {
-	double spread = spread_of(&s->spread);
+	double spread = spread_of(&s->ticks[0].spread);
 	struct bad_events e = raw_events(c);
 
 	if (!(spread > 0))
 		return;
 	e.c /= spread;
 	e.m /= spread;
-	worse_feed(&s->worse, e);
+	if (s->open_ticks >= JUDGE_APART)
+		worse_feed(&s->worse, e);
 	ok_feed(&s->ok_raw, e, margin);
 	ok_feed(&s->ok_sources, e, margin);
+}
+
+static double part_bad(const struct judge_side *side)
+{
+	return (double)side->bad / (double)side->n;
+}
+
+/* Of a tick with many slow answers it is the tick that counts. */
+static void feed_tick(struct ticks *t, const struct judge_counts *c)
+{
+	const struct judge_side *canary = &c->side[CANARY], *live = &c->side[LIVE];
+
+	spread_feed(&t->spread, (double)live->bad, (double)live->n);
+	if (canary->n && live->n)
+		bets_feed(&t->bets, part_bad(canary), part_bad(live));
 }
 
 /* A busy client weighs as much as its connections while errors are rare, and as one source when all
@@ -74,7 +91,7 @@ static void feed_signal(struct judge_signal *s, const struct judge_counts *c, do
 
 static void feed_clumped_slo(struct judge_signal *s, const struct judge_side *canary, double slo)
 {
-	double clump = spread_of(&s->spread), bad = (double)canary->bad / clump;
+	double clump = spread_of(&s->ticks[0].spread), bad = (double)canary->bad / clump;
 	double n = (double)canary->n / clump;
 
 	if (!(clump > 0))
@@ -122,13 +139,13 @@ double judge_limit(const struct judge *j, unsigned signal)
 /* A tick's counts with those of "slow", which come from its histograms. */
 struct heard {
 	const struct judge_tick *tick;
-	struct judge_counts slow;
+	struct judge_counts slow[SLOW_LEVELS];
 };
 
 static const struct judge_counts *counts_of(const struct judge *j, const struct heard *h,
 					    unsigned i)
 {
-	return (int)i == j->set.slow ? &h->slow : &h->tick->counts[i];
+	return (int)i == j->set.slow ? &h->slow[0] : &h->tick->counts[i];
 }
 
 static struct heard hear(const struct judge *j, const struct judge_tick *t)
@@ -136,7 +153,9 @@ static struct heard hear(const struct judge *j, const struct judge_tick *t)
 	struct heard h = {.tick = t};
 
 	for (int i = 0; i < SIDES; i++)
-		slow_count(&j->slow, &t->first_byte[i], &h.slow.side[i].n, &h.slow.side[i].bad);
+		for (unsigned k = 0; k < SLOW_LEVELS; k++)
+			slow_count(&j->slow, &t->first_byte[i], k, &h.slow[k].side[i].n,
+				   &h.slow[k].side[i].bad);
 	return h;
 }
 
@@ -147,6 +166,7 @@ static void look(struct judge_signal *s, double margin)
 	else
 		feed_signal(s, &s->open, margin);
 	memset(&s->open, 0, sizeof(s->open));
+	s->open_ticks = 0;
 }
 
 static uint64_t exposures(const struct judge_counts *c)
@@ -162,6 +182,7 @@ static void gather(struct judge_signal *s, const struct judge_counts *c, double 
 	if (s->open.by_source != c->by_source && exposures(&s->open) && exposures(c))
 		look(s, margin);
 	add(&s->open, c);
+	s->open_ticks++;
 	if (s->open.side[CANARY].n >= JUDGE_LOOK && s->open.side[LIVE].n >= JUDGE_LOOK)
 		look(s, margin);
 }
@@ -173,8 +194,8 @@ static void feed_counts(struct judge *j, const struct heard *h)
 		const struct judge_counts *c = counts_of(j, h, i);
 
 		gather(s, c, j->set.margin);
-		if (s->clumped)
-			spread_feed(&s->spread, (double)c->side[LIVE].bad, (double)c->side[LIVE].n);
+		for (unsigned k = 0; s->clumped && k < SLOW_LEVELS; k++)
+			feed_tick(&s->ticks[k], &h->slow[k]);
 		if (judge_limit(j, i) > 0)
 			feed_slo(s, c, judge_limit(j, i));
 		add(&s->step, c);
@@ -214,13 +235,38 @@ static void feed_split(struct judge *j, const struct judge_tick *t)
 
 /* ---- evidence ---- */
 
-static double over_signals(const struct judge *j, double (*of)(const struct worse *), unsigned *top)
+/* Of what is clumped each may speak, events and the ticks of each level, once it is known how long clumps
+ * last: their average is evidence as they are. */
+static double any(const struct judge_signal *s, double events,
+		  double (*of)(const struct bets *, double))
+{
+	double logs[1 + SLOW_LEVELS] = {events};
+
+	if (!s->clumped || !(spread_of(&s->ticks[0].spread) > 0))
+		return events;
+	for (unsigned k = 0; k < SLOW_LEVELS; k++)
+		logs[1 + k] = of(&s->ticks[k].bets, spread_ticks(&s->ticks[k].spread));
+	return log_mean_exp(logs, 1 + SLOW_LEVELS);
+}
+
+double judge_signal_worse_log(const struct judge_signal *s)
+{
+	return any(s, worse_log(&s->worse), bets_log);
+}
+
+double judge_signal_late_log(const struct judge_signal *s)
+{
+	return any(s, late_log(&s->worse), bets_late_log);
+}
+
+static double over_signals(const struct judge *j, double (*of)(const struct judge_signal *),
+			   unsigned *top)
 {
 	double logs[JUDGE_SIGNALS];
 
 	*top = 0;
 	for (unsigned i = 0; i < j->set.n_signals; i++) {
-		logs[i] = of(&j->signal[i].worse);
+		logs[i] = of(&j->signal[i]);
 		if (logs[i] > logs[*top])
 			*top = i;
 	}
@@ -231,14 +277,14 @@ double judge_worse_log(const struct judge *j)
 {
 	unsigned top;
 
-	return over_signals(j, worse_log, &top);
+	return over_signals(j, judge_signal_worse_log, &top);
 }
 
 double judge_late_log(const struct judge *j)
 {
 	unsigned top;
 
-	return over_signals(j, late_log, &top);
+	return over_signals(j, judge_signal_late_log, &top);
 }
 
 double judge_ok_log(const struct judge_signal *s)
@@ -269,10 +315,10 @@ static bool find_worse(const struct judge *j, struct judge_verdict *v)
 {
 	v->result = JUDGE_ROLLED_BACK;
 	v->why = WHY_WORSE;
-	if (over_signals(j, worse_log, &v->signal) >= -log(j->set.alpha))
+	if (over_signals(j, judge_signal_worse_log, &v->signal) >= -log(j->set.alpha))
 		return true;
 	v->why = WHY_LATE;
-	return over_signals(j, late_log, &v->signal) >= log(JUDGE_LATE_TICKS);
+	return over_signals(j, judge_signal_late_log, &v->signal) >= log(JUDGE_LATE_TICKS);
 }
 
 /* When the live pool is over the limit too, going back to it mends nothing. */
@@ -379,7 +425,7 @@ double judge_signal_more_ms(const struct judge *j, unsigned signal, double share
 	double m = s->step.by_source ? (double)(canary->bad_sources + live->bad_sources)
 				     : bad + (double)live->bad;
 	double target = -log(j->set.beta), limit = judge_limit(j, signal), least = INFINITY;
-	double spread = s->clumped ? fmax(1, spread_of(&s->spread)) : 1;
+	double spread = s->clumped ? fmax(1, spread_of(&s->ticks[0].spread)) : 1;
 
 	m /= spread;
 	if (!n)

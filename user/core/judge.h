@@ -18,7 +18,12 @@
 #include "guard.h"
 #include "slow.h"
 
-enum { JUDGE_SIGNALS = 16, JUDGE_GUARDS = 8, JUDGE_LOOK = 3 /* exposures of each side */ };
+enum {
+	JUDGE_SIGNALS = 16,
+	JUDGE_GUARDS = 8,
+	JUDGE_LOOK = 3,  /* exposures of each side */
+	JUDGE_APART = 5, /* ticks for so few exposures: each event stands for itself */
+};
 #define JUDGE_LATE_TICKS 1e6      /* between false alarms of late */
 #define JUDGE_EXTERNAL "external" /* the signal that somebody else counts */
 
@@ -86,14 +91,21 @@ struct judge_verdict {
 	unsigned guard;
 };
 
+/* Of what is clumped: the live pool's clumps, and what ticks say. */
+struct ticks {
+	struct spread spread;
+	struct bets bets;
+};
+
 struct judge_signal {
 	struct worse worse;
 	struct ok ok_raw, ok_sources;
 	struct slo slo_raw, slo_sources;
-	bool clumped;                  /* slow */
-	bool asked_for;                /* external: that it was not met lets nothing pass */
-	struct spread spread;          /* of slow: the live pool's */
-	struct judge_counts open;      /* not looked at yet */
+	bool clumped;                    /* slow */
+	bool asked_for;                  /* external: that it was not met lets nothing pass */
+	struct ticks ticks[SLOW_LEVELS]; /* of slow */
+	struct judge_counts open;        /* not looked at yet */
+	unsigned open_ticks;
 	struct judge_counts step, all; /* sums */
 };
 
@@ -119,8 +131,10 @@ struct judge_verdict judge_feed(struct judge *, const struct judge_tick *);
 uint64_t judge_connections(const struct judge *);
 
 /* Evidence as natural logarithms. */
-double judge_worse_log(const struct judge *);      /* over all signals */
-double judge_late_log(const struct judge *);       /* over all signals */
+double judge_worse_log(const struct judge *); /* over all signals */
+double judge_late_log(const struct judge *);  /* over all signals */
+double judge_signal_worse_log(const struct judge_signal *);
+double judge_signal_late_log(const struct judge_signal *);
 double judge_ok_log(const struct judge_signal *);  /* of raw and sources the lesser */
 double judge_slo_log(const struct judge_signal *); /* 0 without a limit */
 /* A rate (0..1) below which the canary is good enough, however few bad events the live pool has: of

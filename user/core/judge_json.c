@@ -48,8 +48,8 @@ static json_t *signal_json(const struct judge *j, unsigned i)
 
 	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", j->set.signals[i],
 			 "passes", judge_signal_passes(j, i), "worse",
-			 evidence(worse_log(&s->worse)), "late", evidence(late_log(&s->worse)),
-			 "ok", evidence(judge_ok_log(s)), "slo",
+			 evidence(judge_signal_worse_log(s)), "late",
+			 evidence(judge_signal_late_log(s)), "ok", evidence(judge_ok_log(s)), "slo",
 			 judge_limit(j, i) > 0 ? evidence(judge_slo_log(s)) : json_null(), "tau_us",
 			 tau ? number(slow_tau_us(&j->slow)) : json_null(), "rollout",
 			 counts_json(&s->all), "step", counts_json(&s->step));

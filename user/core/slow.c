@@ -36,12 +36,15 @@ void slow_learn(struct slow *s, const struct latency *live, double quantile)
 		freeze(s, quantile);
 }
 
-void slow_count(const struct slow *s, const struct latency *l, uint64_t *n, uint64_t *bad)
+void slow_count(const struct slow *s, const struct latency *l, unsigned level, uint64_t *n,
+		uint64_t *bad)
 {
+	unsigned limit = s->tau + 8 * 2 * level; /* 8 buckets an octave */
+
 	*n = *bad = 0;
 	for (unsigned i = 0; s->frozen && i < LATENCY_BUCKETS; i++) {
 		*n += l->count[i];
-		if (i > s->tau)
+		if (i > limit)
 			*bad += l->count[i];
 	}
 }
