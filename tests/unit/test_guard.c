@@ -155,3 +155,17 @@ TEST(guard_window_is_the_sum_of_its_ticks)
 		}
 	}
 }
+
+/* For as long as its window. */
+TEST(guard_remembers_that_it_was_over)
+{
+	struct guard g = parsed("5xx > 5 % over 60s");
+	struct guard_state s = {0};
+
+	CHECK(!guard_was_over(&g, &s, 1000));
+	CHECK(guard_feed(&g, &s, 1000, 9, 9));
+	CHECK(guard_was_over(&g, &s, 1000));
+	CHECK(!guard_feed(&g, &s, 2000, 1000, 0));
+	CHECK(guard_was_over(&g, &s, 60999));
+	CHECK(!guard_was_over(&g, &s, 61000));
+}

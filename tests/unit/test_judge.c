@@ -180,6 +180,36 @@ TEST(judge_of_steady_traffic)
 	}
 }
 
+static struct judge_verdict outage_second(uint64_t t_s, uint64_t canary, uint64_t live)
+{
+	struct judge_tick t = {.t_ms = t_s * 1000, .step = 1, .share_bp = 2500};
+
+	t.counts[0].side[CANARY] = (struct judge_side){.n = 10, .bad = canary};
+	t.counts[0].side[LIVE] = (struct judge_side){.n = 30, .bad = live};
+	return judge_feed(&j, &t);
+}
+
+/* An outage of both ends, and live is below the limit a little earlier: what is in the canary's window
+ * still was in live's just now. */
+TEST(judge_of_an_outage_that_ends)
+{
+	struct judge_settings set = usual();
+	unsigned alone = 0;
+
+	add_guard(&set, "5xx > 20 % over 10s");
+	judge_begin(&j, &set);
+	for (uint64_t t_s = 1; t_s <= 20; t_s++)
+		outage_second(t_s, 3, 7);
+	CHECK_INT(outage_second(21, 3, 7).why, WHY_BOTH);
+	for (uint64_t t_s = 22; t_s < 40; t_s++) {
+		enum judge_why why = outage_second(t_s, 0, 0).why;
+
+		CHECK(why == WHY_BOTH || !why);
+		alone += why && !j.guard[0][LIVE].over;
+	}
+	CHECK(alone > 0);
+}
+
 /* All clients meet errors through both pools, and one of them has half of live's connections: by
  * connections the canary's part is 3 %, by clients 5 %. */
 TEST(judge_of_a_common_outage_with_a_busy_client)

@@ -184,5 +184,12 @@ bool guard_feed(const struct guard *g, struct guard_state *s, uint64_t t_ms, uin
 	s->over = is_over(g, s);
 	if (s->over && !was)
 		s->since_ms = t_ms;
+	if (s->over)
+		s->last_ms = t_ms;
 	return s->over && t_ms - s->since_ms >= g->for_ms;
+}
+
+bool guard_was_over(const struct guard *g, const struct guard_state *s, uint64_t t_ms)
+{
+	return s->last_ms && t_ms - s->last_ms < g->over_ms;
 }

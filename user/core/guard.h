@@ -35,6 +35,7 @@ struct guard_state {
 	struct guard_window window;
 	bool over;
 	uint64_t since_ms; /* over without a break since the tick of this time */
+	uint64_t last_ms;  /* the last tick at which it was over; 0: none */
 };
 
 /* bad of n since the tick before; t_ms (at most 2^53) is the end of this one and grows. Returns
@@ -42,6 +43,8 @@ struct guard_state {
  * event, whose ratio says more about how few there were. */
 bool guard_feed(const struct guard *, struct guard_state *, uint64_t t_ms, uint64_t n,
 		uint64_t bad);
+/* At some tick within the last window: what was bad then may be in the other side's window still. */
+bool guard_was_over(const struct guard *, const struct guard_state *, uint64_t t_ms);
 void guard_sums(const struct guard_state *, uint64_t *n, uint64_t *bad);
 
 #endif

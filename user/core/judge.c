@@ -330,7 +330,7 @@ static bool find_guard(struct judge *j, const struct heard *h, struct judge_verd
 		const struct guard *g = &j->set.guards[i];
 		const struct judge_side *side = counts_of(j, h, j->set.guard_signal[i])->side;
 		struct guard_state *state = j->guard[i];
-		bool fires = false;
+		bool fires = false, both;
 
 		for (int k = LIVE; k >= CANARY; k--)
 			fires = guard_feed(g, &state[k], h->tick->t_ms, side[k].n, side[k].bad);
@@ -339,8 +339,9 @@ static bool find_guard(struct judge *j, const struct heard *h, struct judge_verd
 		found = true;
 		v->guard = i;
 		v->signal = j->set.guard_signal[i];
-		v->result = state[LIVE].over ? JUDGE_PAUSED : JUDGE_ROLLED_BACK;
-		v->why = state[LIVE].over ? WHY_BOTH : WHY_GUARD;
+		both = guard_was_over(g, &state[LIVE], h->tick->t_ms);
+		v->result = both ? JUDGE_PAUSED : JUDGE_ROLLED_BACK;
+		v->why = both ? WHY_BOTH : WHY_GUARD;
 	}
 	return found;
 }
