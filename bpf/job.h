@@ -104,7 +104,7 @@ struct zdd_job {
 	__u32 refused_epoch; /* of that record */
 	__u32 told;          /* of tell.h, as the rest: what there is to count */
 	__u32 told_place, told_epoch;
-	__u16 told_pool, new_pool;
+	__u16 told_pool, told_backend, new_pool;
 	__u32 sent_place;
 	__u32 http; /* the reply is to be looked at: http.h */
 	struct zdd_addr told_client;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What packets tell about the pool of their flow (include/zdd/signal.h). Where a packet is looked up,
+/* What packets tell about the pool and the backend of their flow (include/zdd/signal.h). Where a packet is looked up,
  * outcomes are only noted in the job; they are counted afterwards, with the stack empty. */
 #ifndef ZDD_TELL_H
 #define ZDD_TELL_H
@@ -26,6 +26,7 @@ ZDD_INLINE void tell(struct zdd_job *j, const struct zdd_hit *hit, __u32 told)
 	j->told_place = hit->place;
 	j->told_epoch = ZDD_META_EPOCH(hit->meta);
 	j->told_pool = hit->owner.pool;
+	j->told_backend = hit->owner.backend;
 	j->told_client = hit->flow->client;
 }
 
@@ -149,48 +150,61 @@ ZDD_INLINE void count_latency(__u32 *row, __u32 us)
 		row[bucket]++;
 }
 
-ZDD_INLINE void count_times(const struct zdd_job *j, struct zdd_pool_signals *row)
+/* In microseconds, of what ended with this packet. */
+ZDD_INLINE __u32 took_us(const struct zdd_job *j)
 {
-	__u32 us = now_us();
-	__u64 *time;
+	__u32 us = now_us(), took = us_since(j, us);
+	__u64 *time = j->told & TELL_ASKED ? AT(flow_times, j->told_place) : 0;
 
-	if (j->told & TELL_CONNECTED)
-		count_latency(row->connect, us_since(j, us));
-	if (j->told & TELL_ANSWERED)
-		count_latency(row->first_byte, us_since(j, us));
-	time = j->told & TELL_ASKED ? AT(flow_times, j->told_place) : 0;
 	if (time)
 		ONCE(*time) = ZDD_FLOW_TIME(j->told_epoch, us);
+	return took;
 }
 
-ZDD_INLINE void count_outcomes(const struct zdd_job *j, struct zdd_pool_signals *row)
+ZDD_INLINE void count_times(const struct zdd_job *j, struct zdd_signals *row, __u32 us)
+{
+	if (j->told & TELL_CONNECTED)
+		count_latency(row->connect, us);
+	if (j->told & TELL_ANSWERED)
+		count_latency(row->first_byte, us);
+}
+
+/* Which outcomes are their client's first of this second in the pool. */
+ZDD_INLINE __u32 first_told(const struct zdd_job *j)
 {
 	__u64 who = zdd_seen_who(&j->told_client, j->told_pool, j->seed);
 	__u64 *cell = AT(tick_seen, ZDD_SEEN_CELL(who));
-	__u32 tick = j->now / geometry.hz;
 
-	if (cell)
-		zdd_signals_add(row, j->told, zdd_seen_first(cell, who, tick, j->told));
+	return cell ? zdd_seen_first(cell, who, j->now / geometry.hz, j->told) : 0;
+}
+
+ZDD_INLINE void count_row(const struct zdd_job *j, struct zdd_signals *row, __u32 first, __u32 us)
+{
+	if (!row)
+		return;
+	if (j->told & ZDD_TOLD_ALL)
+		zdd_signals_add(row, j->told, first);
+	count_times(j, row, us);
+	row->retransmits += !!(j->told & TELL_AGAIN);
 }
 
 ZDD_RARE int count_told(const struct zdd_job *j)
 {
-	struct zdd_pool_signals *row;
+	const __u32 n_pools = ZDD_WATCHED(&geometry);
+	const __u32 n_backends = ZDD_WATCHED_BACKENDS(&geometry);
+	__u32 us = 0;
 
 	if (!j)
 		return 0;
 	if (j->told & (zdd_told_breaks() | TELL_FAILED))
 		count_failed(j->told_pool);
-	if (j->told_pool >= ZDD_WATCHED(&geometry))
-		return 0;
-	row = AT(pool_signals, CPU() * ZDD_WATCHED(&geometry) + j->told_pool);
-	if (!row)
-		return 0;
-	if (j->told & ZDD_TOLD_ALL)
-		count_outcomes(j, row);
 	if (j->told & (TELL_CONNECTED | TELL_ANSWERED | TELL_ASKED))
-		count_times(j, row);
-	row->retransmits += !!(j->told & TELL_AGAIN);
+		us = took_us(j);
+	if (j->told_pool < n_pools)
+		count_row(j, AT(pool_signals, CPU() * n_pools + j->told_pool),
+			  j->told & ZDD_TOLD_ALL ? first_told(j) : 0, us);
+	if (j->told_backend < n_backends)
+		count_row(j, AT(backend_signals, CPU() * n_backends + j->told_backend), 0, us);
 	return 0;
 }
 
@@ -210,7 +224,7 @@ ZDD_RARE int count_source(const struct zdd_job *j)
 {
 	const struct zdd_override *o = j ? AT(overrides, j->new_pool) : 0;
 	const struct zdd_service *s;
-	struct zdd_pool_signals *row;
+	struct zdd_signals *row;
 	struct zdd_addr masked;
 	__u64 hash, *word;
 

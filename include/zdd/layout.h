@@ -13,7 +13,7 @@
 
 /* A test builds the one before. */
 #ifndef ZDD_LAYOUT_VERSION
-#define ZDD_LAYOUT_VERSION 4
+#define ZDD_LAYOUT_VERSION 5
 #endif
 
 /* How large the sized arrays are. Written once when the memory is made, read by programs (as
@@ -543,8 +543,9 @@ struct zdd_pool_name {
 	__u8 spare[7];
 };
 
-/* Pools with a row of signals. */
+/* Pools and backends with a row of signals. */
 #define ZDD_WATCHED(g) ((g)->pools < ZDD_WATCHED_MAX ? (g)->pools : ZDD_WATCHED_MAX)
+#define ZDD_WATCHED_BACKENDS(g) ((g)->backends < ZDD_WATCHED_MAX ? (g)->backends : ZDD_WATCHED_MAX)
 
 /* Element: place of a TCP record. epoch << 32 | microseconds, low bits, of CLOCK_MONOTONIC, when its SYN
  * was sent to the backend it has, then when its client first sent data. Counts while its epoch is the
@@ -589,11 +590,12 @@ struct zdd_pool_name {
 	M(budgets, struct zdd_budget, (g)->pools) \
 	M(snat, struct zdd_snat, ZDD_PLAN_SLOTS)                                                       \
 	M(early, struct zdd_early, ZDD_EARLY) /* `early`, with ZDD_HELD added */                       \
-	M(pool_signals, struct zdd_pool_signals, (g)->cpus *ZDD_WATCHED(g))                            \
+	M(pool_signals, struct zdd_signals, (g)->cpus *ZDD_WATCHED(g))                            \
 	M(tick_seen, __u64, ZDD_SEEN)                                                                       \
 	M(met, __u64, ZDD_MET_WORDS)                                                                   \
 	M(flow_times, __u64, ZDD_FLOW_WAYS *((g)->tcp_buckets + (g)->half_buckets))                    \
-	M(overrides, struct zdd_override, (g)->pools)
+	M(overrides, struct zdd_override, (g)->pools)                                                  \
+	M(backend_signals, struct zdd_signals, (g)->cpus *ZDD_WATCHED_BACKENDS(g))
 /* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */
@@ -628,7 +630,7 @@ ZDD_SIZED(zdd_count_row, 512);
 ZDD_SIZED(zdd_pool_row, 64);
 ZDD_SIZED(zdd_backend_row, 64);
 ZDD_SIZED(zdd_signal_row, 64);
-ZDD_SIZED(zdd_pool_signals, 2048);
+ZDD_SIZED(zdd_signals, 2048);
 ZDD_SIZED(zdd_override, 64);
 _Static_assert((int)ZDD_SIGNAL_COUNT <= (int)ZDD_SIGNAL_ROOM, "signals fit their row");
 _Static_assert(ZDD_VERDICT_COUNT <= 48 && ZDD_NOTE_COUNT <= 16, "counters fit their row");

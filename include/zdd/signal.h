@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What connections show about the pool that has them: the counts that a rollout is judged by.
+/* What connections show about the pool that has them, by which a rollout is judged, and about the backend.
  *
  * S(symbol, name, breaks, sentence)
  * name: as in zdd-counts(5). breaks: a bad one counts for the pool's breaker (struct zdd_override).
@@ -49,7 +49,7 @@ enum {
 	ZDD_LATENCY_BUCKETS = 208,
 	ZDD_SEEN = 1 << 17,      /* sources remembered for a tick */
 	ZDD_MET_WORDS = 1 << 17, /* 64 sources each */
-	ZDD_WATCHED_MAX = 512,   /* pools with counts: those with the lowest objects */
+	ZDD_WATCHED_MAX = 512, /* pools with counts, and backends: those with the lowest objects */
 };
 
 struct zdd_signal_count {
@@ -58,8 +58,9 @@ struct zdd_signal_count {
 		bad_sources; /* client addresses among them, each once in a tick of a second */
 };
 
-/* Element cpu * ZDD_WATCHED(geometry) + pool id. Rows per CPU, plain adds. */
-struct zdd_pool_signals {
+/* Of a pool, element cpu * ZDD_WATCHED(geometry) + id, and of a backend, cpu * ZDD_WATCHED_BACKENDS +
+ * id, which has no sources: nothing is decided by them there. Rows per CPU, plain adds. */
+struct zdd_signals {
 	struct zdd_signal_count kind[ZDD_SIGNAL_ROOM];
 	__u64 new_sources; /* that came here first in the rollout of the pool's override, by no rule */
 	__u64 retransmits; /* segments with data that the server had sent before */
@@ -106,6 +107,12 @@ ZDD_INLINE __u32 zdd_latency_bucket(__u32 us)
 	return bucket < ZDD_LATENCY_BUCKETS ? bucket : ZDD_LATENCY_BUCKETS - 1;
 }
 
+/* Where a bucket ends, in microseconds. */
+ZDD_INLINE __u64 zdd_latency_end_us(__u32 bucket)
+{
+	return ((8ull + (bucket + 1) % 8) << ((bucket + 1) / 8)) / 8;
+}
+
 /* ---- each source once a tick ----
  *
  * A cell of `tick_seen` belongs to the pool and source that came there last:
@@ -129,7 +136,7 @@ ZDD_INLINE __u32 zdd_seen_first(__u64 *cell, __u64 who, __u32 tick, __u32 told)
 }
 
 /* told: outcomes; first: as by zdd_seen_first. The row is the caller's. */
-ZDD_INLINE void zdd_signals_add(struct zdd_pool_signals *row, __u32 told, __u32 first)
+ZDD_INLINE void zdd_signals_add(struct zdd_signals *row, __u32 told, __u32 first)
 {
 	for (__u32 k = 0; k < ZDD_SIGNAL_COUNT; k++, told >>= 2, first >>= 2) {
 		struct zdd_signal_count *c = &row->kind[k];

@@ -120,6 +120,34 @@ def test_datagrams_without_an_answer(make_lab):
     wait_for(lambda: pair(signals(daemon)["udp_silent"]) == (6, 5), 20, "five are over, found by the walk")
 
 
+@pytest.mark.parametrize("attach", ["tc", "xdp"])
+def test_each_backend_shows_its_own(make_lab, attach):
+    """One of two answers late, and with 500; what each shows is what its own ledger has."""
+    lab = make_lab(pools={"blue": 2}, families=(4,))
+    lab.start_backends()
+    servers = {b.v4: lab.backend(b.name).server for b in lab.pools["blue"]}
+    lab.backend("blue1").server.mood(status=1, delay=60)
+    web = lab.service(families=(4,), health={"type": "none"}, passive="off", signals={"http": True})
+    daemon = lab.daemon(lab.config(attach, {"web": web}))
+    load = lab.load("new", vip(4), flows=10, sources=1000, http=1)
+    load.wait_requests(300)
+    load.stop()
+
+    def shown():
+        return {b["address"].split(":")[0]: b["shown"] for b in daemon.pool("blue")["backends"]}
+
+    came = {address: len(list(server.rows())) for address, server in servers.items()}
+    wait_for(lambda: all(shown()[address]["reset"]["n"] >= came[address] for address in came), 10,
+             lambda: f"all ended; {came} {shown()}")
+    late, soon = shown()[lab.backend("blue1").v4], shown()[lab.backend("blue0").v4]
+    assert pair(late["5xx"]) == (came[lab.backend("blue1").v4],) * 2
+    assert pair(soon["5xx"]) == (came[lab.backend("blue0").v4], 0)
+    assert late["first_byte_us"]["p50"] >= 60_000 > soon["first_byte_us"]["p50"]
+    whole = daemon.pool("blue")["shown"]
+    assert whole["5xx"]["n"] == sum(came.values()) and whole["5xx"]["bad"] == came[lab.backend("blue1").v4]
+    assert whole["connect_us"]["n"] == sum(came.values())
+
+
 # ---- HTTP ----
 
 def wait_logged(path, count):

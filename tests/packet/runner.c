@@ -311,14 +311,28 @@ static void put_words(char *list, size_t room, const char *word, uint64_t n)
 		put_word(list, room, word, "");
 }
 
-static bool check_shown(struct run *r, const struct step *s, const struct zdd_pool_signals *before)
+/* But for sources, which backends have none of, the two sums are the same. */
+static bool shows_alike(const struct zdd_signals *pools, const struct zdd_signals *backends)
 {
-	struct zdd_pool_signals now;
+	for (size_t i = 0; i < ZDD_SIGNAL_COUNT; i++)
+		if (pools->kind[i].n != backends->kind[i].n ||
+		    pools->kind[i].bad != backends->kind[i].bad || backends->kind[i].sources)
+			return false;
+	return pools->connect[0] == backends->connect[0] &&
+	       pools->first_byte[0] == backends->first_byte[0] &&
+	       pools->retransmits == backends->retransmits;
+}
+
+static bool check_shown(struct run *r, const struct step *s, const struct zdd_signals *before)
+{
+	struct zdd_signals now, backends;
 	char got[256] = "";
 
 	if (!s->shows)
 		return true;
-	site_shown(&r->site, &now);
+	site_shown(&r->site, &now, &backends);
+	if (!shows_alike(&now, &backends))
+		return FAIL(r, "the backends show something else than their pools");
 	for (size_t i = 0; i < ZDD_SIGNAL_COUNT; i++) {
 		const struct zdd_signal_count *new = &now.kind[i], *old = &before->kind[i];
 
@@ -465,7 +479,7 @@ static bool run_frame(struct run *r, const struct step *s, uint16_t keep)
 {
 	struct zdd_signal_row signals = site_signals(&r->site);
 	struct spec about, spec = incoming(r, s, &about);
-	struct zdd_pool_signals shown;
+	struct zdd_signals shown, of_backends;
 	struct frame in;
 	struct ran ran = {.code = RAN_PASSED};
 	int err;
@@ -477,7 +491,7 @@ static bool run_frame(struct run *r, const struct step *s, uint16_t keep)
 	spec.keep = keep;
 	craft(&spec, &in);
 	if (s->shows)
-		site_shown(&r->site, &shown);
+		site_shown(&r->site, &shown, &of_backends);
 	err = r->e->run(r->e, s->egress, &in, &ran);
 	if (err == -ENOTSUP)
 		return true;

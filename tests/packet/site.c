@@ -192,19 +192,23 @@ void site_lease(struct site *s, const struct zdd_override *lease)
 	publish(s);
 }
 
-void site_shown(const struct site *s, struct zdd_pool_signals *sum)
+static void add_rows(const struct zdd_signals *rows, uint32_t n, struct zdd_signals *sum)
 {
 	memset(sum, 0, sizeof(*sum));
-	for (uint32_t i = 0; i < engine_geometry.pools; i++) {
-		const struct zdd_pool_signals *row = &s->memory->pool_signals[i]; /* of CPU 0 */
-
-		for (size_t k = 0; k < offsetof(struct zdd_pool_signals, connect) / 8; k++)
+	for (const struct zdd_signals *row = rows; row < rows + n; row++) {
+		for (size_t k = 0; k < offsetof(struct zdd_signals, connect) / 8; k++)
 			((uint64_t *)sum)[k] += ((const uint64_t *)row)[k];
 		for (size_t k = 0; k < ZDD_LATENCY_BUCKETS; k++) {
 			sum->connect[0] += row->connect[k];
 			sum->first_byte[0] += row->first_byte[k];
 		}
 	}
+}
+
+void site_shown(const struct site *s, struct zdd_signals *pools, struct zdd_signals *backends)
+{
+	add_rows(s->memory->pool_signals, engine_geometry.pools, pools); /* of CPU 0 */
+	add_rows(s->memory->backend_signals, engine_geometry.backends, backends);
 }
 
 struct zdd_signal_row site_signals(const struct site *s)

@@ -32,7 +32,7 @@ void site_eject(struct site *, const struct end *backend, bool on_trial);
 /* The pool that is not live in the first service with two has all clients, on this lease. */
 void site_lease(struct site *, const struct zdd_override *);
 /* Of all pools; latencies of all buckets in the first. */
-void site_shown(const struct site *, struct zdd_pool_signals *sum);
+void site_shown(const struct site *, struct zdd_signals *pools, struct zdd_signals *backends);
 /* Of all backends. */
 struct zdd_signal_row site_signals(const struct site *);
 

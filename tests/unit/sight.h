@@ -63,11 +63,11 @@ static struct backend_numbers sight_backend(void *context, uint16_t object)
 	return n;
 }
 
-static void sight_signals(void *context, uint16_t object, struct zdd_pool_signals *row)
+static void sight_signals(void *context, uint16_t object, struct zdd_signals *row)
 {
 	(void)context;
 	(void)object;
-	*row = (struct zdd_pool_signals){
+	*row = (struct zdd_signals){
 		.kind[ZDD_SIG_HTTP_5XX] = {.n = 9, .bad = 4, .sources = 3, .bad_sources = 2},
 		.connect = {[8] = 1, [80] = 3},
 	};
@@ -76,6 +76,7 @@ static void sight_signals(void *context, uint16_t object, struct zdd_pool_signal
 static const struct numbers sight_numbers = {.pool = sight_pool,
 					     .backend = sight_backend,
 					     .pool_signals = sight_signals,
+					     .backend_signals = sight_signals,
 					     .now_ms = 1000000};
 
 static struct world *sight_make(void)

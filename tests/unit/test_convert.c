@@ -157,9 +157,11 @@ TEST(what_was_not_there_is_not_taken)
 {
 	begin();
 	free(from.pool_signals);
+	free(from.backend_signals);
 	free(from.overrides);
 	free(from.met);
 	from.pool_signals = NULL;
+	from.backend_signals = NULL;
 	from.overrides = NULL;
 	from.met = NULL;
 	CHECK_INT(convert_from(3)->objects(&from, &to), 0);
@@ -397,7 +399,7 @@ TEST(what_has_no_room_is_told)
 
 TEST(counters_go_on)
 {
-	struct zdd_pool_signals sum;
+	struct zdd_signals sum;
 
 	begin();
 	CHECK_INT(convert(), 0);
@@ -410,6 +412,7 @@ TEST(counters_go_on)
 	to.counts[1].verdict[3] = 1;
 	from.pool_signals[2 * ZDD_WATCHED(&small) + 1].kind[ZDD_SIG_EMPTY].bad = 4;
 	from.pool_signals[1].first_byte[9] = 2;
+	from.backend_signals[ZDD_WATCHED_BACKENDS(&small) + 4].kind[ZDD_SIG_RESET].n = 6;
 	for (int again = 0; again < 2; again++)
 		convert_from(ZDD_LAYOUT_VERSION)->counts(&from, &to);
 	CHECK_INT(rows_counts(&to).verdict[3], 11);
@@ -420,5 +423,7 @@ TEST(counters_go_on)
 	rows_pool_signals(&to, 1, &sum);
 	CHECK_INT(sum.kind[ZDD_SIG_EMPTY].bad, 4);
 	CHECK_INT(sum.first_byte[9], 2);
+	rows_backend_signals(&to, 4, &sum);
+	CHECK_INT(sum.kind[ZDD_SIG_RESET].n, 6);
 	end();
 }

@@ -36,6 +36,8 @@ TEST(samples)
 		"zdd_notes_total{note=\"via_stack\"} 5\n",
 		"zdd_pool_signal_total{service=\"shop\",pool=\"blue\",signal=\"5xx\",count=\"bad\"} 4\n",
 		"zdd_pool_signal_total{service=\"shop\",pool=\"blue\",signal=\"refused\",count=\"n\"} 0\n",
+		"zdd_backend_signal_total{service=\"shop\",pool=\"blue\",backend=\"10.0.1.11:8080\",signal=\"5xx\",count=\"bad\"} 4\n",
+		"zdd_backend_connect_seconds_count{service=\"shop\",pool=\"blue\",backend=\"10.0.1.11:8080\"} 4\n",
 		"zdd_pool_connect_seconds_bucket{service=\"shop\",pool=\"blue\",le=\"0.000002\"} 0\n",
 		"zdd_pool_connect_seconds_bucket{service=\"shop\",pool=\"blue\",le=\"0.000004\"} 1\n",
 		"zdd_pool_connect_seconds_bucket{service=\"shop\",pool=\"blue\",le=\"0.001024\"} 1\n",

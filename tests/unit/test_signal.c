@@ -167,12 +167,11 @@ TEST(the_breaker_counts_to_its_limit)
 
 TEST(rows_add_up)
 {
-	struct zdd_pool_signals sum;
+	struct zdd_signals sum;
 
 	lease_node();
 	for (unsigned cpu = 0; cpu < 2; cpu++) {
-		struct zdd_pool_signals *row =
-			&node.pool_signals[cpu * ZDD_WATCHED(&node_geometry) + 1];
+		struct zdd_signals *row = &node.pool_signals[cpu * ZDD_WATCHED(&node_geometry) + 1];
 
 		row->kind[ZDD_SIG_RESET].bad = 2 + cpu;
 		row->connect[5] = 3 + cpu;
@@ -181,6 +180,10 @@ TEST(rows_add_up)
 	CHECK_INT(sum.kind[ZDD_SIG_RESET].bad, 5);
 	CHECK_INT(sum.connect[5], 7);
 	rows_pool_signals(&node, ZDD_WATCHED(&node_geometry), &sum);
+	CHECK_INT(sum.connect[5], 0);
+	rows_backend_signals(&node, 1, &sum);
+	CHECK_INT(sum.connect[5], 0);
+	rows_backend_signals(&node, ZDD_WATCHED_BACKENDS(&node_geometry), &sum);
 	CHECK_INT(sum.connect[5], 0);
 	node_end();
 }

@@ -78,12 +78,12 @@ TEST(every_field_is_there)
 	static const char *const of_pool[] = {
 		"name",      "share",        "measured_share",  "role",
 		"takes_new", "flows_active", "flows_half_open", "flows_new",
-		"packets",   "bytes",        "backends"};
+		"packets",   "bytes",        "backends",        "shown"};
 	static const char *const of_backend[] = {
-		"address",         "weight",      "admin",     "health",  "last_error",
-		"since",           "checked",     "packets",   "bytes",   "flows_active",
-		"flows_half_open", "flows_new",   "draining",  "replies", "mac",
-		"flows_closed",    "reply_bytes", "flows_cut", "ejected", "signals"};
+		"address",  "weight",  "admin", "health",       "last_error",      "since",
+		"checked",  "packets", "bytes", "flows_active", "flows_half_open", "flows_new",
+		"draining", "replies", "mac",   "flows_closed", "reply_bytes",     "flows_cut",
+		"ejected",  "signals", "shown"};
 	struct world *w = sight_make();
 	json_t *o = view(w, "shop");
 
@@ -99,6 +99,24 @@ TEST(every_field_is_there)
 	CHECK_INT(json_object_size(o), sizeof(of_service) / sizeof(*of_service));
 	CHECK_INT(json_object_size(pool(o, "blue")), sizeof(of_pool) / sizeof(*of_pool));
 	CHECK_INT(json_object_size(at(o, "blue", 0)), sizeof(of_backend) / sizeof(*of_backend));
+	json_decref(o);
+	world_free(w);
+}
+
+TEST(what_connections_showed)
+{
+	struct world *w = sight_make();
+	json_t *o = view(w, "shop"), *of_pool = json_object_get(pool(o, "blue"), "shown");
+	const json_t *connect = json_object_get(of_pool, "connect_us");
+
+	CHECK_INT(json_equal(of_pool, json_object_get(at(o, "blue", 0), "shown")), 1);
+	CHECK_STR(said(json_object_get(of_pool, "5xx"), "n"), "9");
+	CHECK_STR(said(of_pool, "bad"), "4");
+	CHECK_STR(said(of_pool, "first_byte_us"), "null");
+	CHECK_STR(said(connect, "n"), "4");
+	CHECK_STR(said(connect, "p50"),
+		  "1152"); /* where bucket 80 ends, of 2 and 1024 us once and three times */
+	CHECK_STR(said(connect, "p99"), "1152");
 	json_decref(o);
 	world_free(w);
 }

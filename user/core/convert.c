@@ -170,6 +170,9 @@ static void copy_rows(const struct zdd_memory *from, const struct zdd_memory *to
 		to->signals[row * g->backends + i] = rows_signals(from, i);
 	for (uint32_t i = 0; i < ZDD_WATCHED(g) && from->pool_signals; i++)
 		rows_pool_signals(from, i, &to->pool_signals[row * ZDD_WATCHED(g) + i]);
+	for (uint32_t i = 0; i < ZDD_WATCHED_BACKENDS(g) && from->backend_signals; i++)
+		rows_backend_signals(from, i,
+				     &to->backend_signals[row * ZDD_WATCHED_BACKENDS(g) + i]);
 }
 
 static void copy_counts(const struct zdd_memory *from, const struct zdd_memory *to)
@@ -182,6 +185,7 @@ static void copy_counts(const struct zdd_memory *from, const struct zdd_memory *
 
 static const struct conversion conversions[] = {
 	{ZDD_LAYOUT_VERSION, copy_objects, copy_flows, copy_counts},
+	{4, copy_objects, copy_flows, copy_counts},
 	{3, copy_objects, copy_flows, copy_counts},
 	/* Their structs have zeros where later ones have fields, but for flow.source of 1, which
 	 * flows_enter_all clears. Their verdicts have other numbers: they begin anew. */

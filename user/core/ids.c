@@ -93,6 +93,10 @@ static void write_backend(const struct zdd_memory *m, uint32_t i, const struct i
 		       sizeof(*m->backend_rows));
 		memset(&m->signals[cpu * m->geometry->backends + i], 0, sizeof(*m->signals));
 	}
+	for (uint32_t cpu = 0; cpu < m->geometry->cpus && i < ZDD_WATCHED_BACKENDS(m->geometry);
+	     cpu++)
+		memset(&m->backend_signals[cpu * ZDD_WATCHED_BACKENDS(m->geometry) + i], 0,
+		       sizeof(*m->backend_signals));
 	m->backends[i] = (struct zdd_backend){.addr = key->addr,
 					      .port = key->port,
 					      .pool = key->pool,

@@ -65,20 +65,30 @@ struct zdd_signal_row rows_signals(const struct zdd_memory *m, uint32_t backend)
 	return sum;
 }
 
-void rows_pool_signals(const struct zdd_memory *m, uint32_t pool, struct zdd_pool_signals *sum)
+/* rows: `watched` of them for each CPU. */
+static void add_signals(const struct zdd_memory *m, const struct zdd_signals *rows,
+			uint32_t watched, uint32_t i, struct zdd_signals *sum)
 {
-	const uint32_t watched = ZDD_WATCHED(m->geometry);
-
 	memset(sum, 0, sizeof(*sum));
-	for (uint32_t cpu = 0; pool < watched && cpu < m->geometry->cpus; cpu++) {
-		const struct zdd_pool_signals *row = &m->pool_signals[cpu * watched + pool];
+	for (uint32_t cpu = 0; i < watched && cpu < m->geometry->cpus; cpu++) {
+		const struct zdd_signals *row = &rows[cpu * watched + i];
 
-		add_words((uint64_t *)sum, row, offsetof(struct zdd_pool_signals, connect));
-		for (unsigned i = 0; i < ZDD_LATENCY_BUCKETS; i++) {
-			sum->connect[i] += row->connect[i];
-			sum->first_byte[i] += row->first_byte[i];
+		add_words((uint64_t *)sum, row, offsetof(struct zdd_signals, connect));
+		for (unsigned k = 0; k < ZDD_LATENCY_BUCKETS; k++) {
+			sum->connect[k] += row->connect[k];
+			sum->first_byte[k] += row->first_byte[k];
 		}
 	}
+}
+
+void rows_pool_signals(const struct zdd_memory *m, uint32_t pool, struct zdd_signals *sum)
+{
+	add_signals(m, m->pool_signals, ZDD_WATCHED(m->geometry), pool, sum);
+}
+
+void rows_backend_signals(const struct zdd_memory *m, uint32_t backend, struct zdd_signals *sum)
+{
+	add_signals(m, m->backend_signals, ZDD_WATCHED_BACKENDS(m->geometry), backend, sum);
 }
 
 struct zdd_count_row rows_counts(const struct zdd_memory *m)

@@ -51,7 +51,5 @@ void slow_count(const struct slow *s, const struct latency *l, unsigned level, u
 
 uint64_t slow_tau_us(const struct slow *s)
 {
-	unsigned next = s->tau + 1;
-
-	return ((8ull + next % 8) << (next / 8)) / 8;
+	return zdd_latency_end_us(s->tau);
 }

@@ -71,6 +71,18 @@ static json_t *view_signals(const struct zdd_signal_row *row)
 			 "reset_early", number(row->reset_early), "taken", number(row->taken));
 }
 
+static json_t *shown(const struct numbers *n,
+		     void (*of)(void *context, uint16_t object, struct zdd_signals *),
+		     uint16_t object)
+{
+	struct zdd_signals row;
+
+	if (!of)
+		return json_null();
+	of(n->context, object, &row);
+	return view_shown(&row);
+}
+
 static json_t *view_backend(const struct world_service *s, const struct world_backend *b,
 			    const struct numbers *n)
 {
@@ -100,6 +112,7 @@ static json_t *view_backend(const struct world_service *s, const struct world_ba
 	set(o, "replies", number(now.row.replies));
 	set(o, "reply_bytes", number(now.row.reply_bytes));
 	set(o, "signals", view_signals(&now.signals));
+	set(o, "shown", shown(n, n->backend_signals, b->object));
 	set(o, "draining", draining);
 	set(o, "mac", now.mac ? json_string(now.mac) : json_null());
 	return o;
@@ -136,6 +149,7 @@ static json_t *view_pool(const struct world_service *s, size_t i, uint64_t recen
 	set(o, "flows_new", number(now.row.new_flows));
 	set(o, "packets", number(now.row.packets));
 	set(o, "bytes", number(now.row.bytes));
+	set(o, "shown", shown(n, n->pool_signals, p->object));
 	set(o, "backends", backends);
 	return o;
 }

@@ -37,7 +37,8 @@ struct numbers {
 	/* By drain_key(); NULL: nothing is known of drains. */
 	struct drain_start (*drain)(void *context, const char *key);
 	/* NULL: nobody knows. */
-	void (*pool_signals)(void *context, uint16_t object, struct zdd_pool_signals *);
+	void (*pool_signals)(void *context, uint16_t object, struct zdd_signals *);
+	void (*backend_signals)(void *context, uint16_t object, struct zdd_signals *);
 	uint64_t (*held)(void *context, uint16_t hold); /* SYNs that wait; NULL: nobody knows */
 	/* Of the rollout that view_service shows; NULL: nothing is known. */
 	struct rollout_extras (*rollout)(void *context, const struct world_service *);
@@ -49,6 +50,8 @@ json_t *view_service(const struct world *, const struct world_service *, const s
 json_t *view_services(const struct world *, const struct numbers *);
 json_t *view_why(const struct world_service *, const struct numbers *);
 json_t *view_counters(const struct zdd_count_row *);
+/* Counts of each kind with all that were bad; times in microseconds, to the end of their bucket. */
+json_t *view_shown(const struct zdd_signals *);
 /* The cohort rule that an address falls under, or NULL. */
 const struct cfg_cohort *rule_of(const struct cfg_service *, const struct zdd_addr *);
 json_t *view_cohort(const struct world_service *, const char *text, const struct zdd_addr *);

@@ -27,6 +27,23 @@ static void format_health(char *out, size_t size, const json_t *object, const ch
 	snprintf(out, size, "%zu/%zu up", up, json_array_size(backends));
 }
 
+/* Milliseconds within which 95 of 100 first bytes came. */
+static void format_p95(char *out, size_t size, const json_t *object, const char *field)
+{
+	const json_t *times = json_object_get(json_object_get(object, field), "first_byte_us");
+	int64_t us = json_is_object(times) ? field_int(times, "p95", 0) : 0;
+
+	if (us)
+		snprintf(out, size, "%.1f ms", (double)us / 1000);
+	else
+		snprintf(out, size, "%s", "-");
+}
+
+static void format_bad(char *out, size_t size, const json_t *object, const char *field)
+{
+	format_plain(out, size, json_object_get(object, field), "bad");
+}
+
 static const struct column tree_columns[] = {
 	{"NAME", {"service", "name", "address"}, NULL, COLUMN_TREE, 0},
 	{"SHARE", {NULL, "share", NULL}, format_percent, COLUMN_RIGHT, 0},
@@ -38,6 +55,8 @@ static const struct column tree_columns[] = {
 	{"ADMIN", {NULL, "role", "admin"}, NULL, 0, 0},
 	{"WEIGHT", {NULL, NULL, "weight"}, NULL, COLUMN_RIGHT | COLUMN_WIDE, 0},
 	{"BYTES", {NULL, NULL, "bytes"}, format_bytes, COLUMN_RIGHT | COLUMN_WIDE, 0},
+	{"BAD", {NULL, "shown", "shown"}, format_bad, COLUMN_RIGHT | COLUMN_WIDE, 0},
+	{"P95", {NULL, "shown", "shown"}, format_p95, COLUMN_RIGHT | COLUMN_WIDE, 0},
 	{"MAC", {NULL, NULL, "mac"}, NULL, COLUMN_WIDE, 0},
 	{"SINCE", {NULL, NULL, "since"}, NULL, COLUMN_WIDE, 0},
 	{"CHECKED", {NULL, NULL, "checked"}, NULL, COLUMN_WIDE, 0},

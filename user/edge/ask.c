@@ -12,7 +12,7 @@ static double bad_part(const struct daemon *d, const struct world_service *s)
 	uint64_t n = 0, bad = 0;
 
 	for (size_t i = 0; i < s->cfg->n_pools; i++) {
-		struct zdd_pool_signals row;
+		struct zdd_signals row;
 
 		datapath_pool_signals(d->datapath, s->pools[i].object, &row);
 		for (unsigned kind = 0; kind < ZDD_SIGNAL_COUNT; kind++) {

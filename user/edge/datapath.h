@@ -95,7 +95,8 @@ struct zdd_backend_row datapath_backend_row(const struct datapath *, uint16_t ba
 struct zdd_signal_row datapath_signals(const struct datapath *, uint16_t backend);
 struct zdd_count_row datapath_counts(const struct datapath *);
 /* What its connections showed so far; nothing for objects of ZDD_WATCHED_MAX and above. */
-void datapath_pool_signals(const struct datapath *, uint16_t pool, struct zdd_pool_signals *sum);
+void datapath_pool_signals(const struct datapath *, uint16_t pool, struct zdd_signals *sum);
+void datapath_backend_signals(const struct datapath *, uint16_t backend, struct zdd_signals *sum);
 
 /* A candidate's lease, beside the plan; its service must be published as `leased`.
  * Begins anew: no lease, no failures. rollout: a number of it, so that its sources are counted as new

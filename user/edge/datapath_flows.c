@@ -124,7 +124,7 @@ static void tell_unanswered(const struct datapath *dp, const struct zdd_flow *f,
 {
 	const struct zdd_memory *m = &dp->memory;
 	const struct zdd_geometry *g = m->geometry;
-	uint16_t pool = f->owner.pool;
+	uint16_t pool = f->owner.pool, backend = f->owner.backend;
 	uint64_t who = zdd_seen_who(&f->client, pool, m->desk->flow_seed);
 	uint32_t told = ZDD_TOLD(UDP_SILENT, 1);
 
@@ -132,6 +132,10 @@ static void tell_unanswered(const struct datapath *dp, const struct zdd_flow *f,
 		zdd_signals_add(
 			&m->pool_signals[(g->cpus - 1) * ZDD_WATCHED(g) + pool], told,
 			zdd_seen_first(&m->tick_seen[ZDD_SEEN_CELL(who)], who, now / g->hz, told));
+	if (backend < ZDD_WATCHED_BACKENDS(g))
+		zdd_signals_add(
+			&m->backend_signals[(g->cpus - 1) * ZDD_WATCHED_BACKENDS(g) + backend],
+			told, 0);
 }
 
 /* ---- rounds ---- */

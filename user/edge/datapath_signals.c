@@ -8,9 +8,14 @@
 #include "rows.h"
 #include "zdd.skel.h"
 
-void datapath_pool_signals(const struct datapath *dp, uint16_t pool, struct zdd_pool_signals *sum)
+void datapath_pool_signals(const struct datapath *dp, uint16_t pool, struct zdd_signals *sum)
 {
 	rows_pool_signals(&dp->memory, pool, sum);
+}
+
+void datapath_backend_signals(const struct datapath *dp, uint16_t backend, struct zdd_signals *sum)
+{
+	rows_backend_signals(&dp->memory, backend, sum);
 }
 
 /* Without limit nothing is added to what is cleared meanwhile. */

@@ -117,12 +117,22 @@ static struct backend_numbers backend_numbers(void *context, uint16_t object)
 	return n;
 }
 
-static void pool_signals(void *context, uint16_t object, struct zdd_pool_signals *sum)
+static void pool_signals(void *context, uint16_t object, struct zdd_signals *sum)
 {
 	const struct daemon *d = context;
 
 	if (d->datapath)
 		datapath_pool_signals(d->datapath, object, sum);
+	else
+		memset(sum, 0, sizeof(*sum));
+}
+
+static void backend_signals(void *context, uint16_t object, struct zdd_signals *sum)
+{
+	const struct daemon *d = context;
+
+	if (d->datapath)
+		datapath_backend_signals(d->datapath, object, sum);
 	else
 		memset(sum, 0, sizeof(*sum));
 }
@@ -167,6 +177,7 @@ struct numbers numbers_of(struct daemon *d)
 		.drain = drain_start,
 		.held = held,
 		.pool_signals = pool_signals,
+		.backend_signals = backend_signals,
 		.rollout = rollouts_extras,
 		.now_ms = wall_ms(),
 	};

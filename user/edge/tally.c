@@ -23,7 +23,7 @@ struct tally {
 	struct judge judge;
 	struct judge_verdict verdict;
 	struct judge_tick tick; /* the last one */
-	struct zdd_pool_signals last[SIDES];
+	struct zdd_signals last[SIDES];
 	bool counted;            /* `last` is */
 	int kind[JUDGE_SIGNALS]; /* of the judge's signals: enum zdd_signal, or below */
 	struct external *external;
@@ -256,10 +256,10 @@ static struct judge_side side_of(const struct zdd_signal_count *now,
 	return s;
 }
 
-static void count_side(struct tally *t, enum side side, const struct zdd_pool_signals *now,
+static void count_side(struct tally *t, enum side side, const struct zdd_signals *now,
 		       struct judge_tick *tick)
 {
-	const struct zdd_pool_signals *last = &t->last[side];
+	const struct zdd_signals *last = &t->last[side];
 
 	for (unsigned i = 0; i < t->judge.set.n_signals; i++) {
 		if (t->kind[i] < 0)
@@ -306,7 +306,7 @@ static void hear(struct tally *t, const struct judge_tick *tick)
 }
 
 static void read_pools(const struct tally *t, const struct world_service *s,
-		       const struct rollout *r, struct zdd_pool_signals now[SIDES])
+		       const struct rollout *r, struct zdd_signals now[SIDES])
 {
 	datapath_pool_signals(t->daemon->datapath, s->pools[r->candidate].object, &now[CANARY]);
 	datapath_pool_signals(t->daemon->datapath, s->pools[r->previous].object, &now[LIVE]);
@@ -316,7 +316,7 @@ bool tally_look(struct tally *t, const struct world_service *s, const struct rol
 {
 	uint64_t now_ns = uv_hrtime(), passed_ms = (now_ns - t->looked_ns) / 1000000;
 	struct judge_tick tick = {.step = r->step + 1, .share_bp = rollout_share(r)};
-	struct zdd_pool_signals now[SIDES];
+	struct zdd_signals now[SIDES];
 
 	if (t->counted && passed_ms < TICK_MS)
 		return false;
