@@ -15,7 +15,7 @@ static void make_pool(unsigned net, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "10.%u.0.%u:8080", net & 255, i + 1);
-		pool[i] = (struct table_backend){texts[i], 1, (uint16_t)i, true};
+		pool[i] = (struct table_backend){texts[i], 1, (uint16_t)i, TABLE_WHOLE};
 	}
 }
 
@@ -49,7 +49,7 @@ TEST(sizes)
 	CHECK_INT(table_size(pool, MANY), ZDD_TABLE_MAX);
 	pool[0].weight = 1000;
 	CHECK_INT(table_size(pool, 2), ZDD_TABLE_MAX);
-	pool[1].takes_new = false;
+	pool[1].part = 0;
 	CHECK_INT(table_size(pool, 2), ZDD_TABLE_MAX);
 }
 
@@ -135,12 +135,12 @@ TEST(health_moves_nobody_of_a_survivor)
 {
 	make_pool(4, 8);
 	CHECK_INT(table_fill(pool, 8, before, 4093), 0);
-	pool[3].takes_new = false;
+	pool[3].part = 0;
 	CHECK_INT(table_fill(pool, 8, after, 4093), 0);
 	CHECK_INT(moved(4093, 3), 0);
 	CHECK_INT(count(after, 4093, 3), 0);
 	memcpy(before, after, sizeof(before));
-	pool[5].takes_new = false; /* a second one: those that had come from 3 stay too */
+	pool[5].part = 0; /* a second one: those that had come from 3 stay too */
 	CHECK_INT(table_fill(pool, 8, after, 4093), 0);
 	CHECK_INT(moved(4093, 5), 0);
 	for (unsigned i = 0; i < 8; i++)
@@ -151,10 +151,48 @@ TEST(few_or_none_left)
 {
 	make_pool(5, 100);
 	for (unsigned i = 0; i < 100; i++)
-		pool[i].takes_new = i == 42;
+		pool[i].part = i == 42 ? TABLE_WHOLE : 0;
 	CHECK_INT(table_fill(pool, 100, after, ZDD_TABLE_MAX), 0);
 	CHECK_INT(count(after, ZDD_TABLE_MAX, 42), ZDD_TABLE_MAX);
-	pool[42].takes_new = false;
+	pool[42].part = 0;
 	CHECK_INT(table_fill(pool, 100, after, ZDD_TABLE_MAX), 0);
 	CHECK(count(after, ZDD_TABLE_MAX, 42) > 600);
+}
+
+/* Each greater part only takes slots, none but its own, and the part is that of its weight. */
+TEST(a_part_grows_by_its_own_slots)
+{
+	static const uint16_t parts[] = {0, 100, 111, 200, 300, 500, 700, 900, 999, TABLE_WHOLE};
+	unsigned had = 0;
+
+	make_pool(6, 4);
+	pool[2].weight = 3;
+	pool[2].part = 0;
+	CHECK_INT(table_fill(pool, 4, before, 4093), 0);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		double weight = 3.0 * parts[i] / TABLE_WHOLE, wanted = weight / (3 + weight), got;
+
+		ROW("part %u", parts[i]);
+		pool[2].part = parts[i];
+		CHECK_INT(table_fill(pool, 4, after, 4093), 0);
+		for (unsigned k = 0; k < 4093; k++)
+			CHECK(after[k] == before[k] || after[k] == 2);
+		CHECK(count(after, 4093, 2) >= had);
+		had = count(after, 4093, 2);
+		got = had / 4093.0;
+		CHECK(got > wanted * .9 - .001 && got < wanted * 1.1 + .001);
+		memcpy(before, after, sizeof(before));
+	}
+}
+
+/* Those of a small part answer for each other too, and nobody is left without. */
+TEST(small_parts_of_nearly_all)
+{
+	make_pool(7, 100);
+	for (unsigned i = 1; i < 100; i++)
+		pool[i].part = TABLE_WHOLE / 10;
+	CHECK_INT(table_fill(pool, 100, after, ZDD_TABLE_MAX), 0);
+	for (unsigned i = 1; i < 100; i++)
+		CHECK(count(after, ZDD_TABLE_MAX, i) > 0);
+	CHECK(count(after, ZDD_TABLE_MAX, 0) > 7 * ZDD_TABLE_MAX / 100); /* 1 of 10.9: 9.2 % */
 }

@@ -42,8 +42,8 @@ static int roster_make(const struct world_service *s, const struct world_pool *p
 		if ((zdd_addr_is_v4(&b->cfg->addr) ? 0 : 1) != family &&
 		    !forward_crosses(s->cfg->forward))
 			continue;
-		r->list[r->n++] =
-			(struct table_backend){b->cfg->text, b->cfg->weight, b->object, taker};
+		r->list[r->n++] = (struct table_backend){b->cfg->text, b->cfg->weight, b->object,
+							 taker ? TABLE_WHOLE : 0};
 		r->takers += taker;
 		r->last = taker ? b->object : r->last;
 	}
@@ -57,8 +57,8 @@ static uint64_t roster_key(const struct roster *r)
 	for (size_t i = 0; i < r->n; i++) {
 		const struct table_backend *b = &r->list[i];
 
-		key = seed_of(b->text, key) ^ zdd_mix64((uint64_t)b->weight << 32 |
-							(uint64_t)b->object << 8 | b->takes_new);
+		key = seed_of(b->text, key) ^
+		      zdd_mix64((uint64_t)b->weight << 32 | (uint64_t)b->object << 16 | b->part);
 	}
 	return key;
 }

@@ -11,6 +11,7 @@ enum {
 	SLOTS_PER_BACKEND = 500, /* fewer, and removing one moves too many of the others' clients */
 	SLOTS_OF_SMALLEST = 100,
 	DRAWS = 16,
+	RANK = DRAWS + 1, /* a draw of its own */
 	FREE = 0xffff,
 };
 
@@ -100,20 +101,27 @@ static void fill_all(struct turn *turns, size_t n, uint16_t *slots, uint32_t siz
 	}
 }
 
-/* The slots whose owner takes new flows, as a list of owners. Returns how many. */
+/* The slots whose owner takes new flows, a part or all of them, as a list of owners. Returns how many. */
 static uint32_t list_takers(const struct turn *turns, const uint16_t *owners, uint32_t size,
 			    uint16_t *list)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < size; i++)
-		if (turns[owners[i]].backend->takes_new)
+		if (turns[owners[i]].backend->part)
 			list[n++] = owners[i];
 	return n;
 }
 
+/* Each slot has a rank: those of a smaller part are among those of a greater one. */
+static bool is_answered(const struct table_backend *owner, uint32_t slot)
+{
+	return owner->part == TABLE_WHOLE ||
+	       (owner->part && draw(zdd_mix64(slot), RANK, TABLE_WHOLE) < owner->part);
+}
+
 /* Who answers at slot i. A slot without its owner asks other slots in an order of its own, so a
- * change of one backend's health moves only the slots that backend has or had: no client of a
+ * change of one backend's health or part moves only the slots that backend has or had: no client of a
  * surviving one. When nearly all are away, the draws end and any taker's slot will do. */
 static uint16_t answer(const struct turn *turns, const uint16_t *owners, uint32_t size, uint32_t i,
 		       const uint16_t *takers, uint32_t n_takers)
@@ -121,7 +129,7 @@ static uint16_t answer(const struct turn *turns, const uint16_t *owners, uint32_
 	uint64_t seed = zdd_mix64(i);
 
 	for (uint64_t k = 0; k < DRAWS; k++) {
-		if (turns[owners[i]].backend->takes_new || !n_takers)
+		if (is_answered(turns[owners[i]].backend, i) || !n_takers)
 			return owners[i];
 		i = draw(seed, k, size);
 	}
