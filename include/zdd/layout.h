@@ -190,9 +190,9 @@ struct zdd_backend {
 	__u16 incarnation; /* grows when the index is reused */
 	__u32 flags;       /* ...beside this one */
 	__u16 weight;
-	__u16 socks;  /* the lowest backend of this endpoint: sockets are kept under its index */
-	__u8 forward; /* enum zdd_forward; part of its identity, as address, port and pool are */
-	__u8 spare8;
+	__u16 socks;     /* the lowest backend of this endpoint: sockets are kept under its index */
+	__u8 forward;    /* enum zdd_forward; part of its identity, as address, port and pool are */
+	__u8 slow_start; /* tenths of its weight that it has, for adoption; 0: it takes no new flows */
 	__u16 ejections;  /* in a row, for adoption, as the two times */
 	__u32 may_try;    /* 1: one new connection, though it is ejected; the daemon sets, programs
 			     clear */

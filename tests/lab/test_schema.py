@@ -23,7 +23,9 @@ def test_a_schema_is_one(name):
 
 
 def test_every_command(lab):
-    daemon = lab.daemon(lab.config("tc")).wait_healthy()
+    # All are in slow start, which changes nothing but what is shown.
+    daemon = lab.daemon(lab.config("tc", {"web": lab.service(slow_start="1h")})).wait_healthy()
+    assert daemon.backends()[lab.backend("blue0").endpoints()[0]]["slow_start"]["percent"] == 10
     load = lab.load("idle", vip(4), flows=5, interval=50)
     load.wait_answered(5)
     where = lab.backend("blue0").endpoints()[0]

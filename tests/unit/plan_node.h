@@ -91,7 +91,7 @@ static unsigned slot_now(void)
 	return ZDD_WORD_SLOT(memory.desk->word);
 }
 
-static const struct zdd_door *door(const char *address, uint16_t port, uint8_t proto)
+static inline const struct zdd_door *door(const char *address, uint16_t port, uint8_t proto)
 {
 	struct zdd_addr a = addr(address);
 	uint64_t hash = zdd_door_hash(&a, htons(port), proto);
@@ -135,7 +135,7 @@ static struct world_pool *blue(void)
 	return &world->services[0].pools[0];
 }
 
-static struct world_pool *green(void)
+static inline struct world_pool *green(void)
 {
 	return &world->services[0].pools[1];
 }
@@ -146,7 +146,7 @@ static void set_health(struct world_pool *p, enum health_state state)
 		p->backends[i].health.state = state;
 }
 
-static void set_share(uint16_t to_green)
+static inline void set_share(uint16_t to_green)
 {
 	world->services[0].share[0] = (uint16_t)(ZDD_SHARE_UNITS - to_green);
 	world->services[0].share[1] = to_green;

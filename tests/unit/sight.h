@@ -22,6 +22,7 @@ static const char sight_text[] =
 	"    live: blue\n"
 	"    cohorts: {green: [\"198.51.100.0/24\"]}\n"
 	"    drain: {deadline: 5m}\n"
+	"    slow_start: 20s\n"
 	"  zero:\n"
 	"    listen: [\":53/udp\"]\n"
 	"    pools:\n"

@@ -84,6 +84,7 @@ TEST(policy_defaults)
 	CHECK_INT(s->sticky_v4, 32);
 	CHECK_INT(s->sticky_v6, 64);
 	CHECK_INT(s->vip, VIP_EXPECT);
+	CHECK_INT(s->slow_start_ms, 0);
 	CHECK_INT(s->panic_percent, 50);
 	CHECK_INT(s->drain_deadline_ms, 300000);
 	CHECK_INT(s->drain_then, THEN_KEEP);
@@ -138,6 +139,7 @@ static const char complete[] =
 	"             expect: \"204\", body: ok, tls_verify: false, interval: 3s, timeout: 2s,\n"
 	"             initial_delay: 1m, fast_interval: 250ms, rise: 1, fall: 5}\n"
 	"    salt: pepper\n"
+	"    slow_start: 20s\n"
 	"    panic: 25%\n"
 	"    drain: {deadline: 7d, then: keep, rate: 7}\n"
 	"    idle: {tcp: 1h, udp: 30s}\n"
@@ -212,6 +214,7 @@ static void check_shop(const struct cfg_service *s)
 	CHECK_INT(s->cohorts[2].pool, 0);
 	CHECK_STR(s->salt, "pepper");
 	CHECK_INT(s->panic_percent, 25);
+	CHECK_INT(s->slow_start_ms, 20000);
 	CHECK_INT(s->drain_deadline_ms, 604800000);
 	CHECK_INT(s->drain_rate, 7);
 	CHECK_INT(s->idle_tcp_ms, 3600000);

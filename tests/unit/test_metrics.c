@@ -30,6 +30,7 @@ TEST(samples)
 		"zdd_pool_bytes_total{service=\"shop\",pool=\"green\"} 9007199254740991\n",
 		"zdd_backend_up{service=\"shop\",pool=\"green\",backend=\"[fd00::2]:8080\"} 1\n",
 		"zdd_backend_replies_total{service=\"shop\",pool=\"green\",backend=\"[fd00::2]:8080\"} 3011\n",
+		"zdd_backend_weight_percent{service=\"shop\",pool=\"blue\",backend=\"10.0.1.12:8080\"} 30\n",
 		"zdd_backend_ejected{service=\"shop\",pool=\"blue\",backend=\"10.0.1.12:8080\"} 1\n",
 		"zdd_backend_ejected{service=\"shop\",pool=\"blue\",backend=\"10.0.1.11:8080\"} 0\n",
 		"zdd_packets_total{verdict=\"new\"} 18446744073709551615\n",
@@ -49,6 +50,7 @@ TEST(samples)
 	char *text;
 
 	world_find(w, "shop")->pools[0].backends[1].passive.state = PASSIVE_TRIAL;
+	world_find(w, "shop")->pools[0].backends[1].slow_start.level = 3;
 	text = text_of(w);
 	for (size_t i = 0; text && i < sizeof(lines) / sizeof(*lines); i++)
 		if (!strstr(text, lines[i]))

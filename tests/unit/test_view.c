@@ -83,7 +83,7 @@ TEST(every_field_is_there)
 		"address",  "weight",  "admin", "health",       "last_error",      "since",
 		"checked",  "packets", "bytes", "flows_active", "flows_half_open", "flows_new",
 		"draining", "replies", "mac",   "flows_closed", "reply_bytes",     "flows_cut",
-		"ejected",  "signals", "shown"};
+		"ejected",  "signals", "shown", "slow_start"};
 	struct world *w = sight_make();
 	json_t *o = view(w, "shop");
 
@@ -148,6 +148,28 @@ TEST(an_ejected_backend_is_seen)
 	o = view(w, "shop");
 	CHECK_STR(said(json_object_get(at(o, "blue", 1), "ejected"), "trial"), "true");
 	CHECK_STR(said(json_object_get(at(o, "blue", 1), "ejected"), "next_trial"), "null");
+	json_decref(o);
+	world_free(w);
+}
+
+TEST(a_slow_start_is_seen)
+{
+	struct world *w = sight_make();
+	struct slow_start *slow = &world_find(w, "shop")->pools[0].backends[1].slow_start;
+	json_t *o = view(w, "shop");
+
+	CHECK_STR(said(at(o, "blue", 1), "slow_start"), "null");
+	json_decref(o);
+	*slow = (struct slow_start){.level = 3, .began_ms = 1500};
+	o = view(w, "shop");
+	CHECK_STR(said(o, "state"), "\"ok\"");
+	CHECK_STR(said(json_object_get(at(o, "blue", 1), "slow_start"), "percent"), "30");
+	CHECK_STR(said(json_object_get(at(o, "blue", 1), "slow_start"), "until"),
+		  "\"1970-01-01T00:00:21.500Z\"");
+	json_decref(o);
+	slow->level = SLOW_START_WHOLE;
+	o = view(w, "shop");
+	CHECK_STR(said(at(o, "blue", 1), "slow_start"), "null");
 	json_decref(o);
 	world_free(w);
 }

@@ -63,6 +63,19 @@ TEST(ejected_backends)
 	world_free(w);
 }
 
+TEST(slow_starts)
+{
+	struct world *w = sight_make();
+	struct world_backend *b = backend(w, "green", 0);
+
+	CHECK(!says(w, "shop", "slow start"));
+	b->slow_start = (struct slow_start){.level = 4, .began_ms = sight_numbers.now_ms - 7000};
+	CHECK(says(
+		w, "shop",
+		"green/10.0.2.11:8080: slow start, it has 40 % of its weight and all of it in 13 s"));
+	world_free(w);
+}
+
 TEST(what_the_data_path_saw)
 {
 	struct world *w = sight_make();

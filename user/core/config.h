@@ -133,6 +133,7 @@ struct cfg_service {
 	struct cfg_health health;
 	struct cfg_passive passive; /* on only where forward_is_watched() */
 	char *salt;                 /* default: the service's name */
+	uint32_t slow_start_ms;     /* from a tenth of its weight to all of it; 0: at once */
 	uint8_t panic_percent;      /* fewer healthy than this: health is ignored; default 50 */
 	uint32_t drain_deadline_ms;
 	enum drain_then drain_then; /* of what is open at the deadline */

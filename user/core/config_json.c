@@ -136,6 +136,8 @@ json_t *service_to_json(const struct cfg_service *s)
 	json_object_set_new(o, "health", health(&s->health));
 	if (forward_is_watched(s->forward))
 		json_object_set_new(o, "passive", passive(&s->passive));
+	if (s->slow_start_ms)
+		json_object_set_new(o, "slow_start", json_duration(s->slow_start_ms));
 	json_object_set_new(o, "salt", json_string(s->salt));
 	json_object_set_new(o, "retry", json_string(retry_words[s->retry]));
 	json_object_set_new(o, "panic", percent(s->panic_percent));

@@ -46,14 +46,13 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR 
 enum { DRAIN_RATE_MAX = 20000 };
 enum { FLOWS_MIN = 1024, FLOWS_MAX = 16 << 20 };
 
-/* What DESIGN 5 promises and this version does not have. "*" is any name or index; a word
- * means that only this value of the key is missing. */
+/* Values that DESIGN 5 promises and this version does not have. "*" is any name or index. */
 static const struct {
 	const char *path, *word;
 } not_yet[] = {
 	{"services.*.vip", "answer"},      {"services.*.health", "grpc"},
 	{"services.*.health", "udp"},      {"services.*.health.type", "grpc"},
-	{"services.*.health.type", "udp"}, {"services.*.slow_start", NULL},
+	{"services.*.health.type", "udp"},
 };
 
 static bool is_at(const struct node *n, const char *path, size_t len)
@@ -76,14 +75,9 @@ int refuse_unsupported(struct report *r, const struct node *n)
 	int err = 0;
 
 	for (size_t i = 0; n->key && i < sizeof(not_yet) / sizeof(not_yet[0]); i++) {
-		const char *word = not_yet[i].word;
-
-		if (word && (n->kind != NODE_SCALAR || strcmp(n->text, word)))
-			continue;
-		if (!is_at(n, not_yet[i].path, strlen(not_yet[i].path)))
-			continue;
-		return word ? fail_value(r, n, "not yet supported")
-			    : fail_key(r, n, "not yet supported");
+		if (n->kind == NODE_SCALAR && !strcmp(n->text, not_yet[i].word) &&
+		    is_at(n, not_yet[i].path, strlen(not_yet[i].path)))
+			return fail_value(r, n, "not yet supported");
 	}
 	for (size_t i = 0; i < n->n_kids && !err; i++)
 		err = refuse_unsupported(r, n->kids[i]);
@@ -177,6 +171,8 @@ static const struct field service_fields[] = {
 	{"health", .set = set_health},
 	{"passive", .set = set_passive},
 	{"salt", set_text, AT(struct cfg_service, salt), .min = 1, .max = 255, .expect = "a text"},
+	{"slow_start", set_duration, AT(struct cfg_service, slow_start_ms), .min = SECOND,
+	 .max = DAY},
 	{"panic", set_percent, AT(struct cfg_service, panic_percent), .max = 100, .value = 50},
 	{"retry", set_word, AT(struct cfg_service, retry), .words = retry_words},
 	{"drain", set_map, .map = &drain_schema},

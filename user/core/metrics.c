@@ -51,6 +51,7 @@ VALUE(up, u->backend->health.state == HEALTH_UP)
 VALUE(ready, u->backend->admin == ADMIN_READY)
 VALUE(takes, backend_takes_new(u->service, u->pool, u->backend))
 VALUE(weight, u->backend->cfg->weight)
+VALUE(weight_part, slow_start_percent(&u->backend->slow_start))
 VALUE(ejected, backend_is_ejected(u->backend))
 VALUE(ejections, u->backend->passive.ejected)
 VALUE(answered, u->backend_now.signals.answered)
@@ -97,6 +98,8 @@ static const struct metric metrics[] = {
 	{"zdd_backend_ready", "gauge", "0 in drain and maint.", BACKEND, ready},
 	{"zdd_backend_takes_new", "gauge", "1 when it gets new flows of its pool.", BACKEND, takes},
 	{"zdd_backend_weight", "gauge", "Weight as configured.", BACKEND, weight},
+	{"zdd_backend_weight_percent", "gauge", "Part of the weight that slow start gives it now.",
+	 BACKEND, weight_part},
 	{"zdd_backend_flows_active", "gauge", "Open flows.", BACKEND, active},
 	{"zdd_backend_flows_half_open", "gauge", "Flows whose handshake is not complete.", BACKEND,
 	 half},

@@ -25,8 +25,25 @@ static bool is_ready(const struct world_service *s, const struct world_pool *p,
 struct roster {
 	struct table_backend *list;
 	size_t n, takers;
-	uint16_t last; /* object of the last taker */
+	unsigned highest; /* level of slow start among them */
+	uint16_t last;    /* object of the last taker */
 };
+
+/* 0: it takes no new flows. One that is down and asked all the same has no slow start. */
+static unsigned level_of(const struct world_backend *b, bool taker)
+{
+	if (!taker)
+		return 0;
+	return b->slow_start.level ? b->slow_start.level : SLOW_START_WHOLE;
+}
+
+/* Levels become parts. The highest has all of its slots: weights are relative, and while all rise nobody
+ * need answer for another. */
+static void set_parts(struct roster *r)
+{
+	for (size_t i = 0; i < r->n && r->highest; i++)
+		r->list[i].part = (uint16_t)(r->list[i].part * TABLE_WHOLE / r->highest);
+}
 
 static int roster_make(const struct world_service *s, const struct world_pool *p, int family,
 		       takes_fn *takes, struct roster *r)
@@ -37,16 +54,18 @@ static int roster_make(const struct world_service *s, const struct world_pool *p
 		return -ENOMEM;
 	for (size_t i = 0; i < p->cfg->n_backends; i++) {
 		const struct world_backend *b = &p->backends[i];
-		bool taker = takes(s, p, b);
+		unsigned level = level_of(b, takes(s, p, b));
 
 		if ((zdd_addr_is_v4(&b->cfg->addr) ? 0 : 1) != family &&
 		    !forward_crosses(s->cfg->forward))
 			continue;
 		r->list[r->n++] = (struct table_backend){b->cfg->text, b->cfg->weight, b->object,
-							 taker ? TABLE_WHOLE : 0};
-		r->takers += taker;
-		r->last = taker ? b->object : r->last;
+							 (uint16_t)level};
+		r->takers += level > 0;
+		r->highest = level > r->highest ? level : r->highest;
+		r->last = level ? b->object : r->last;
 	}
+	set_parts(r);
 	return 0;
 }
 

@@ -36,6 +36,8 @@ static void recall_backend(struct world_backend *b, const struct zdd_backend *wa
 	b->health.state = flags & ZDD_B_UP     ? HEALTH_UP
 			  : flags & ZDD_B_DOWN ? HEALTH_DOWN
 					       : HEALTH_UNKNOWN;
+	b->slow_start = (struct slow_start){.level = was->slow_start};
+	b->slow_start.told = slow_start_rises(&b->slow_start);
 	if (flags & ZDD_B_EJECTED)
 		passive_recall(&b->passive, was->ejected_ms, was->trial_ms, was->ejections);
 }

@@ -49,8 +49,9 @@ static uint8_t forward_of(const struct world_service *s)
 }
 
 /* For a daemon that starts again. Only a trial that goes on may still be taken. */
-static void remember_ejection(struct zdd_backend *out, const struct world_backend *b)
+static void remember(struct zdd_backend *out, const struct world_backend *b)
 {
+	out->slow_start = b->slow_start.level;
 	out->ejections = b->passive.ejections;
 	out->ejected_ms = b->passive.since_ms;
 	out->trial_ms = b->passive.trial_ms;
@@ -71,7 +72,7 @@ static int take_backend(struct draft *d, const struct world_service *s, const st
 		return draft_full(d, "backends", d->geometry->backends);
 	b->object = (uint16_t)object;
 	d->memory->backends[object].weight = b->cfg->weight;
-	remember_ejection(&d->memory->backends[object], b);
+	remember(&d->memory->backends[object], b);
 	__atomic_store_n(&d->memory->backends[object].flags, flags_of(s, p, b, others),
 			 __ATOMIC_RELAXED);
 	return 0;

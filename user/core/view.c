@@ -63,6 +63,15 @@ static json_t *view_ejected(const struct passive *p)
 			 p->state == PASSIVE_TRIAL ? json_null() : view_time(p->trial_ms));
 }
 
+/* null: it has all of its weight, or takes no new flows. */
+static json_t *view_slow_start(const struct world_service *s, const struct slow_start *slow)
+{
+	if (!slow_start_rises(slow))
+		return json_null();
+	return json_pack("{s:i, s:o}", "percent", slow_start_percent(slow), "until",
+			 view_time(slow->began_ms + s->cfg->slow_start_ms));
+}
+
 static json_t *view_signals(const struct zdd_signal_row *row)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "answered", number(row->answered),
@@ -100,6 +109,7 @@ static json_t *view_backend(const struct world_service *s, const struct world_ba
 	set(o, "last_error",
 	    b->health.last_error[0] ? json_string(b->health.last_error) : json_null());
 	set(o, "ejected", view_ejected(&b->passive));
+	set(o, "slow_start", view_slow_start(s, &b->slow_start));
 	set(o, "since", view_time(b->health.since_ms));
 	set(o, "checked", view_time(b->health.checked_ms));
 	set(o, "flows_active", number(now.active));

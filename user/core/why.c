@@ -35,6 +35,18 @@ static void why_passive(const struct world_service *s, const struct world_backen
 			 s->cfg->panic_percent);
 }
 
+static void why_slow_start(const struct world_service *s, const struct world_backend *b,
+			   const char *at, const struct numbers *n, json_t *list)
+{
+	const struct slow_start *slow = &b->slow_start;
+	uint64_t until = slow->began_ms + s->cfg->slow_start_ms;
+
+	if (slow_start_rises(slow))
+		json_say(list, "%s: slow start, it has %u %% of its weight and all of it in %.0f s",
+			 at, slow_start_percent(slow),
+			 until > n->now_ms ? (double)(until - n->now_ms) / 1000 : 0);
+}
+
 static void why_backend(const struct world_service *s, const struct world_pool *p,
 			const struct world_backend *b, const struct numbers *n, json_t *list)
 {
@@ -60,6 +72,7 @@ static void why_backend(const struct world_service *s, const struct world_pool *
 			 health_state_words[b->health.state],
 			 b->health.last_error[0] ? ", last error: " : "", b->health.last_error);
 	why_passive(s, b, at, n, list);
+	why_slow_start(s, b, at, n, list);
 	if (now.mac && !strcmp(now.mac, "unresolved"))
 		json_say(list, "%s: its next hop answers no neighbour request yet; %s", at,
 			 forward_is_one_way(s->cfg->forward)

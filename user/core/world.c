@@ -92,6 +92,7 @@ static void pool_carry(struct world_pool *p, const struct world_pool *old)
 		b->left_out = was->left_out;
 		b->health = was->health;
 		b->passive = was->passive;
+		b->slow_start = was->slow_start;
 		b->object = was->object;
 	}
 }

@@ -9,6 +9,7 @@
 #include "health.h"
 #include "passive.h"
 #include "rollout.h"
+#include "slow_start.h"
 #include "zdd/limits.h"
 
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT };
@@ -21,6 +22,7 @@ struct world_backend {
 	bool left_out;           /* in drain, by one that is over */
 	struct health health;
 	struct passive passive;
+	struct slow_start slow_start;
 	uint16_t
 		object; /* global backend object in the data path, ZDD_NONE before the first plan */
 };
@@ -107,6 +109,15 @@ unsigned pool_index(const struct world_service *, const struct world_pool *);
 /* Shares and live as they are now become what `undo` returns to. */
 void service_make_stable(struct world_service *);
 bool service_is_stable(const struct world_service *);
+
+/* ---- world_slow_start.c ---- */
+
+/* Before each plan: who takes new flows now and did not before begins its slow start, who takes none any
+ * more is ready for another one. */
+void service_begin_slow_starts(struct world_service *, uint64_t now_ms);
+/* Time passes. Returns whether a plan would now give new flows to others than before, or a slow start is
+ * over. */
+bool service_pass_slow_starts(struct world_service *, uint64_t now_ms);
 
 /* ---- world_rollout.c ---- */
 

@@ -5,16 +5,22 @@
 
 #include "ctl.h"
 
-/* "1/2 up" for a pool; services and backends bring their own word. */
+/* "1/2 up" for a pool; services and backends bring their own word, "up, 30 %" in slow start. */
 static void format_health(char *out, size_t size, const json_t *object, const char *field)
 {
 	const json_t *backends = json_object_get(object, "backends"), *backend;
 	const json_t *ejected = json_object_get(object, "ejected");
+	const json_t *slow_start = json_object_get(object, "slow_start");
 	size_t i, up = 0;
 
 	if (json_is_object(ejected)) {
 		snprintf(out, size, "%s",
 			 json_is_true(json_object_get(ejected, "trial")) ? "trial" : "ejected");
+		return;
+	}
+	if (json_is_object(slow_start)) {
+		snprintf(out, size, "%s, %lld %%", field_text(object, field),
+			 (long long)field_int(slow_start, "percent", 0));
 		return;
 	}
 	if (!json_is_array(backends)) {

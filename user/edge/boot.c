@@ -87,9 +87,10 @@ static int start_parts(struct daemon *d)
 	d->drains = drains_make(d);
 	d->holds = holds_make(d);
 	d->signals = signals_make(d);
+	d->slow_starts = slow_starts_make(d);
 	d->rollouts = rollouts_make(d);
 	return d->publisher && d->jobs && d->probes && d->sampler && d->removal && d->drains &&
-			       d->holds && d->signals && d->rollouts
+			       d->holds && d->signals && d->slow_starts && d->rollouts
 		       ? 0
 		       : -ENOMEM;
 }

@@ -66,6 +66,7 @@ struct daemon {
 	struct drains *drains;
 	struct holds *holds;
 	struct signals *signals;
+	struct slow_starts *slow_starts;
 	struct rollouts *rollouts;
 	json_t *vips; /* {address: true} that this or an earlier daemon put on lo */
 	uint64_t started_ms;
@@ -108,10 +109,15 @@ void drains_free(struct drains *);
 /* By drain_key(). */
 struct drain_start drains_start(const struct drains *, const char *key);
 
-/* Ends holds in time, lets go what waited. holds.c */
 /* Feeds core/passive.h with what the data path counts, ejects and tries out. signals.c */
 struct signals *signals_make(struct daemon *);
 
+/* Lets backends rise. Before each plan it begins what begins with it, afterwards it tells. slow_starts.c */
+struct slow_starts *slow_starts_make(struct daemon *);
+void slow_starts_begin(struct daemon *);
+void slow_starts_tell(struct daemon *);
+
+/* Ends holds in time, lets go what waited. holds.c */
 struct holds *holds_make(struct daemon *);
 void holds_free(struct holds *);
 /* The world's holds changed and are published. Returns how many connections are let go now. */

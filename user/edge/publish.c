@@ -128,10 +128,13 @@ bool publisher_is_settled(const struct publisher *p, uint64_t generation)
 
 int publisher_now(struct publisher *p, char **error)
 {
-	int err = datapath_publish(p->daemon->datapath, p->daemon->world, p->daemon->net, error);
+	int err;
 
+	slow_starts_begin(p->daemon);
+	err = datapath_publish(p->daemon->datapath, p->daemon->world, p->daemon->net, error);
 	if (err)
 		return err;
+	slow_starts_tell(p->daemon);
 	p->count++;
 	store_put(p->daemon->store, STORE_META, "generation",
 		  json_integer((json_int_t)p->daemon->world->generation));
