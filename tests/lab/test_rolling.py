@@ -84,7 +84,7 @@ class Unit:
 
 
 class Rolls:
-    def __init__(self, lab, **rollout):
+    def __init__(self, lab, slow_start=None, **rollout):
         self.lab = lab
         self.script("manager", MANAGER)
         hooks = {"update": [self.script("update", UPDATE)], "gate": [self.script("gate", GATE)]}
@@ -94,7 +94,8 @@ class Rolls:
         rollout = {"strategy": "rolling", "each": {"min": "500ms", "until": "time"}, "batch": half, "bake": "500ms",
                    "staging_timeout": "5s", "hooks": hooks, **rollout}
         service = lab.service(families=(4,), listen=[f"{vip(4)}/tcp"], rollout=rollout,
-                              health=lab.quick_health(type="http", path="/"), drain={"deadline": "20s"})
+                              health=lab.quick_health(type="http", path="/"), drain={"deadline": "20s"},
+                              **({"slow_start": slow_start} if slow_start else {}))
         self.daemon = lab.daemon(lab.config(services={"web": service})).wait_healthy()
 
     def script(self, name, text):
@@ -189,6 +190,24 @@ def test_half_at_a_time(make_rolls):
     assert seen[FLOOR] and 3 not in seen, seen
     assert [backend for _, backend in rolls.said("hooks")] == [unit.where for unit in rolls.units]
     assert len({token for token, _ in rolls.said("hooks")}) == 4
+
+
+def test_a_batch_has_risen_before_the_next_one_goes(make_rolls):
+    rolls = make_rolls(slow_start="3s")
+    _, seen = roll(rolls, 0)
+    assert rolls.versions() == ["new"] * 4
+    assert seen[FLOOR] and 3 not in seen, seen
+    events = rolls.daemon.ctl("events")["events"]
+
+    def ids(kind, text, units=(None,)):
+        return [e["id"] for e in events for unit in units
+                if e["kind"] == kind and e["text"].startswith(text) and e["backend"] == (unit and unit.where)]
+
+    second, = ids("rollout", "shifting: backends 3 to 4")
+    promoted, = ids("rollout", "promoted")
+    for half, after in ((rolls.units[:2], second), (rolls.units[2:], promoted)):
+        ends = ids("slow_start", "over", half)
+        assert len(ends) == 4 and max(ends) < after, (ends, after)  # of the start of the pool, and of the batch
 
 
 BAD = [

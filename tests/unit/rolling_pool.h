@@ -22,6 +22,7 @@ struct pool {
 	char version[N_MAX + 1];
 	enum backend_sight sight[N_MAX];
 	unsigned flows[N_MAX];
+	unsigned rise, rises[N_MAX]; /* ticks of slow start: of one that comes in, left */
 	enum trouble trouble;
 	unsigned at; /* the backend with trouble */
 };
@@ -68,6 +69,10 @@ static inline void pool_tick(struct daemon *d)
 
 		if (p->sight[k] == BACKEND_UNSEEN || !is_well(d, p, k))
 			p->sight[k] = is_well(d, p, k) ? BACKEND_UP : BACKEND_DOWN;
+		if (out)
+			p->rises[k] = p->rise;
+		else if (p->sight[k] == BACKEND_UP || p->sight[k] == BACKEND_RISING)
+			p->sight[k] = p->rises[k] && p->rises[k]-- ? BACKEND_RISING : BACKEND_UP;
 		p->flows[k] = out ? p->flows[k] / 2 : 3;
 		d->f.empty &= !out || !p->flows[k];
 		d->f.fit &= !out || p->sight[k] == BACKEND_UP;
@@ -85,7 +90,7 @@ static inline void check_service(const struct daemon *d)
 
 		in += !out && p->sight[k] == BACKEND_UP;
 		if (!out && p->trouble != FALLS_LATER && p->version[k] != 'o' &&
-		    p->version[k] != 'd')
+		    p->version[k] != 'd' && p->sight[k] != BACKEND_RISING)
 			CHECK_INT(p->sight[k], BACKEND_UP);
 	}
 	if (!CHECK(in >= rolling_floor(&d->cfg.batch, p->n) || !d->r.rolling.n))

@@ -144,6 +144,62 @@ TEST(what_is_down_already_counts)
 	check_pool(&d, "oodd", "....");
 }
 
+/* A batch has all of its weight before the next one goes out, or the whole is promoted: whatever is left
+ * may be, however long it takes, and on the way back too. check_service() counts whom it may. */
+TEST(waits_for_slow_starts)
+{
+	static const struct {
+		unsigned rise, looks;
+		enum trouble trouble;
+	} rows[] = {
+		{0, 19, NONE},  {1, 19, NONE},    {2, 21, NONE},
+		{10, 37, NONE}, {100, 217, NONE}, {10, 0, FALLS_LATER},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct pool p;
+		struct daemon d;
+		unsigned looks;
+
+		ROW("%zu", i);
+		begin(&d, &p, 4, FAILURE_BACK);
+		d.cfg.batch.min_available = (struct cfg_amount){rows[i].trouble ? 2 : 0, false};
+		p.rise = rows[i].rise;
+		p.trouble = rows[i].trouble;
+		p.at = 3;
+		for (looks = 0; looks < 400 && !rollout_is_over(&d.r); looks++) {
+			enum rolling_step was = d.r.rolling.step;
+
+			tick(&d);
+			for (unsigned k = 0; k < 4 && d.r.rolling.step != was; k++)
+				CHECK(d.r.rolling.step != ROLLING_DRAIN || d.r.rolling.back ||
+				      p.sight[k] != BACKEND_RISING);
+		}
+		CHECK_STR(rollout_state_word(d.r.state),
+			  rows[i].trouble ? "rolled_back" : "stable");
+		check_pool(&d, rows[i].trouble ? "oooo" : "nnnn", "....");
+		if (rows[i].looks)
+			CHECK_INT(looks, rows[i].looks);
+	}
+}
+
+/* A pool that has just come up is waited for, longer than staging_ms. */
+TEST(begins_when_enough_have_risen)
+{
+	struct pool p;
+	struct daemon d;
+
+	begin(&d, &p, 4, FAILURE_STOP);
+	for (unsigned k = 0; k < 4; k++)
+		p.rises[k] = 20;
+	for (unsigned i = 0; i < 20; i++) {
+		tick(&d);
+		CHECK_STR(rollout_state_word(d.r.state), "staging");
+	}
+	to_the_end(&d, ~0u);
+	check_pool(&d, "nnnn", "....");
+}
+
 /* Between batches it stands still, and goes on when told so, with all its time. */
 TEST(waits_for_capacity_between_batches)
 {

@@ -395,3 +395,23 @@ TEST(a_dry_run_says_what_would_be)
 	ask.rate = NULL;
 	done(w);
 }
+
+TEST(a_dry_run_of_a_roll_tells_of_slow_start)
+{
+	struct world *w = make("reject");
+	struct world_service *s = world_find(w, "shop");
+	struct cfg_service cfg = *s->cfg;
+
+	CHECK_INT(run(&w, "roll", "{\"service\":\"shop\",\"dry_run\":true}", 1), 0);
+	free(s->rollout); /* as above */
+	s->rollout = NULL;
+	CHECK_INT(json_array_size(last.changes), 4);
+	cfg.slow_start_ms = 20000;
+	s->cfg = &cfg;
+	CHECK_INT(run(&w, "roll", "{\"service\":\"shop\",\"dry_run\":true}", 1), 0);
+	CHECK_INT(json_array_size(last.changes), 5);
+	CHECK_STR(change(3),
+		  "each has all of its weight (slow start, 20s) before the next one goes");
+	s->cfg = &w->config->services[0];
+	done(w);
+}

@@ -31,6 +31,21 @@ static enum backend_sight sight(const struct rollout_facts *f, unsigned k)
 	return f->backends && k < f->n_backends ? f->backends[k] : BACKEND_UNSEEN;
 }
 
+static bool any_rises(const struct rollout_facts *f, unsigned first, unsigned n)
+{
+	for (unsigned k = first; k < first + n; k++)
+		if (sight(f, k) == BACKEND_RISING)
+			return true;
+	return false;
+}
+
+/* Capacity that is on its way needs no patience. */
+static void count_wait(struct rollout *r, const struct rollout_facts *f)
+{
+	if (!any_rises(f, 0, f->n_backends))
+		r->watched_ms += f->passed_ms;
+}
+
 static unsigned up_without(const struct rollout_facts *f, unsigned first, unsigned n)
 {
 	unsigned up = 0;
@@ -85,7 +100,8 @@ static unsigned next_batch(const struct rollout *r, const struct cfg_rollout *cf
 	return n;
 }
 
-/* What is not up anyway comes first: it costs nothing, and may be what an earlier roll left out. */
+/* What is not up anyway, or not all of it, comes first: it costs nothing, and may be what an earlier roll
+ * left out. */
 static unsigned first_to_roll(const struct rollout_facts *f)
 {
 	for (unsigned k = 0; k < f->n_backends; k++)
@@ -172,7 +188,7 @@ static bool look_staging(struct rollout *r, const struct cfg_rollout *cfg,
 		r->watched_ms = 0;
 		return rollout_enter(r, f, ROLLOUT_GATE, "%s", "");
 	}
-	r->watched_ms += f->passed_ms;
+	count_wait(r, f);
 	if (r->watched_ms < r->staging_ms)
 		return false;
 	say_capacity(r, cfg, f, why);
@@ -200,7 +216,7 @@ static bool begin_next(struct rollout *r, const struct cfg_rollout *cfg,
 			       : rollout_enter(r, f, ROLLOUT_SHIFTING, "%s of %u", batch,
 					       f->n_backends);
 	}
-	r->watched_ms += f->passed_ms;
+	count_wait(r, f);
 	if (r->watched_ms < r->staging_ms)
 		return false;
 	r->watched_ms = 0;
@@ -307,7 +323,7 @@ static bool look_serve(struct rollout *r, const struct cfg_rollout *cfg,
 	if (r->rolling.back || r->full)
 		return pass(r, cfg, f);
 	r->watched_ms += f->passed_ms;
-	if (r->watched_ms < each->min_ms)
+	if (r->watched_ms < each->min_ms || any_rises(f, r->rolling.first, r->rolling.n))
 		return false;
 	if (by_time || is_last(r, f))
 		return pass(r, cfg, f);

@@ -5,8 +5,10 @@
  * states of a rollout are gone through once for each batch, rolling.step says where in them:
  *
  *   shifting: drain -> update     the batch gets no new flows; empty or at the deadline, its hooks run
- *   watching: check -> serve      healthy again (within staging_ms) it gets new flows, for each.min
- *   watching: next                until the backends outside the next batch are min_available
+ *   watching: check -> serve      healthy again (within staging_ms) it gets new flows, for each.min and
+ *                                 until its slow start is over
+ *   watching: next                until the backends outside the next batch are min_available; one in
+ *                                 its slow start is not counted, but waited for
  *
  * A hook that fails, a batch that does not come up or goes down while it is watched: on_failure stop
  * leaves that batch out and the others as they are. Back takes the old version there by the same hook

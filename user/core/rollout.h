@@ -121,7 +121,8 @@ enum hook_result { HOOK_NO_RESULT, HOOK_OK, HOOK_FAILED };
 enum backend_sight {
 	BACKEND_UNSEEN, /* not known yet, or a person keeps it out */
 	BACKEND_UP,
-	BACKEND_DOWN, /* its check failed */
+	BACKEND_RISING, /* up, in its slow start: less than it will be */
+	BACKEND_DOWN,   /* its check failed */
 };
 
 /* What is so now. */

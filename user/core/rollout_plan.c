@@ -170,6 +170,11 @@ static void say_batches(const struct world_service *s, const struct rollout *r, 
 				 : rolling_steps_text(batch, n_old, n_new, i, text, sizeof(text));
 	     i++)
 		json_say(changes, "%s", text);
+	format_duration(text, sizeof(text), s->cfg->slow_start_ms);
+	if (r->rolling.in_place && s->cfg->slow_start_ms)
+		json_say(changes,
+			 "each has all of its weight (slow start, %s) before the next one goes",
+			 text);
 }
 
 static void say_bake(const struct world_service *s, const struct rollout *r, json_t *changes)

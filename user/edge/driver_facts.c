@@ -55,7 +55,7 @@ static enum backend_sight sight_of(const struct cfg_service *s, const struct wor
 	if (b->admin != ADMIN_READY && !b->held_out)
 		return BACKEND_UNSEEN;
 	if (is_up(b, s) && !backend_is_ejected(b))
-		return BACKEND_UP;
+		return slow_start_rises(&b->slow_start) ? BACKEND_RISING : BACKEND_UP;
 	return b->health.state == HEALTH_DOWN ? BACKEND_DOWN : BACKEND_UNSEEN;
 }
 
