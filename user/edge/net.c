@@ -25,8 +25,32 @@ static uint32_t next_seq(void)
 	return __atomic_add_fetch(&seq, 1, __ATOMIC_RELAXED);
 }
 
+/* libmnl's own ends a dump as if it were whole, whatever the kernel says. */
+static int take_done(const struct nlmsghdr *message, void *context)
+{
+	const int *result = mnl_nlmsg_get_payload(message);
+
+	(void)context;
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*result) || *result >= 0)
+		return MNL_CB_STOP;
+	errno = -*result;
+	return MNL_CB_ERROR;
+}
+
+static int take_error(const struct nlmsghdr *message, void *context)
+{
+	const struct nlmsgerr *said = mnl_nlmsg_get_payload(message);
+
+	(void)context;
+	if (mnl_nlmsg_get_payload_len(message) >= sizeof(*said) && !said->error)
+		return MNL_CB_STOP;
+	errno = mnl_nlmsg_get_payload_len(message) < sizeof(*said) ? EBADMSG : -said->error;
+	return MNL_CB_ERROR;
+}
+
 int net_ask_on(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t read, void *context)
 {
+	static mnl_cb_t ends[] = {[NLMSG_ERROR] = take_error, [NLMSG_DONE] = take_done};
 	char buffer[32768];
 	unsigned port = mnl_socket_get_portid(socket);
 	int more = 1;
@@ -42,7 +66,8 @@ int net_ask_on(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t rea
 		/* Answers to an earlier request that timed out have another number: skip them. */
 		if (((struct nlmsghdr *)buffer)->nlmsg_seq != request->nlmsg_seq)
 			continue;
-		more = mnl_cb_run(buffer, (size_t)got, request->nlmsg_seq, port, read, context);
+		more = mnl_cb_run2(buffer, (size_t)got, request->nlmsg_seq, port, read, context,
+				   ends, sizeof(ends) / sizeof(ends[0]));
 	}
 	return more < 0 ? -errno : 0;
 }
