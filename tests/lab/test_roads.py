@@ -19,7 +19,7 @@ from lablib import names, plain
 from lablib.lab import CLIENT4, CLIENT6, VIP4, VIP6, Backend, vip
 from lablib.narrow import NARROW, lengthen
 from lablib.peers import Ledgerd, assert_clean, pools_of
-from lablib.proc import BUILD, ROOT, run, wait_for
+from lablib.proc import BUILD, run, wait_for
 from lablib.timeline import Timeline
 
 PORT = 443
@@ -458,17 +458,3 @@ def test_only_named_senders_are_believed(make_lab):
         b.decap("attach", "--from", "10.20.0.0/16", "eth0", "eth1")
     assert_clean(lab.load("new", vip(4), total=50, flows=2).result(), 50)
     assert daemon.counters()["forwarded"]["count"] > 0
-
-
-def table():
-    """The README's table of what this file has shown."""
-    for mode in dict.fromkeys(road.mode for road in ROADS):
-        families = ", ".join(f"IPv{r.clients} to IPv{r.by}" for r in ROADS if r.mode == mode)
-        yield f"| `{mode}` | {families} | TCP, UDP | XDP, tc |"
-
-
-def test_readme_says_the_same():
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-        text = file.read()
-    for line in table():
-        assert line in text
