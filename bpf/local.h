@@ -135,32 +135,73 @@ ZDD_INLINE __u16 backend_of_listener(const struct zdd_addr *addr, __be16 port)
 	return found;
 }
 
-enum { LISTEN_STATE = 10 }; /* TCP_LISTEN */
-
-/* Sits at the root of all cgroups, so it hears of every namespace's listeners. */
-SEC("sockops")
-int zdd_listen(struct bpf_sock_ops *ctx)
+/* Where `socks` has a socket of that backend. */
+ZDD_INLINE __u32 sock_key(__u16 backend, __u64 cookie)
 {
-	const struct zdd_desk *d = AT(desk, 0);
+	return backend * ZDD_SOCKS_PER_BACKEND + cookie % ZDD_SOCKS_PER_BACKEND;
+}
+
+/* What its connections will be known by. sk: a listening socket, as the program's context has it. */
+#define TAKE_FOR(backend, sk)                                                                      \
+	do {                                                                                       \
+		const struct zdd_backend *b_ = AT(backends, backend);                              \
+		struct zdd_taken *t_ =                                                             \
+			bpf_sk_storage_get(&taken_by, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);         \
+                                                                                                   \
+		if (b_ && t_) {                                                                    \
+			t_->addr = b_->addr;                                                       \
+			t_->port = b_->port;                                                       \
+		}                                                                                  \
+	} while (0)
+
+ZDD_INLINE void listen_begins(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
 	struct zdd_addr addr = {};
 	__u16 backend;
 	__u32 key;
 
-	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !d ||
-	    bpf_get_netns_cookie(ctx) != d->netns_cookie)
-		return 1;
 	if (ctx->family == 2) {
 		addr = zdd_addr_v4(CTX_FIELD(ctx->local_ip4));
 	} else {
 		CTX_ADDR(addr, ctx->local_ip6);
 	}
 	backend = backend_of_listener(&addr, bpf_htons(ctx->local_port));
-	if (backend == ZDD_NONE)
-		return 1;
-	key = backend * ZDD_SOCKS_PER_BACKEND + bpf_get_socket_cookie(ctx) % ZDD_SOCKS_PER_BACKEND;
+	if (backend == ZDD_NONE || !sk)
+		return;
+	TAKE_FOR(backend, sk);
+	key = sock_key(backend, bpf_get_socket_cookie(ctx));
 	bpf_sock_map_update(ctx, &socks, &key, BPF_ANY);
+}
+
+/* Accepted by one that serves a backend: the copy learns its age. */
+ZDD_INLINE void connection_begins(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct zdd_taken *t = sk ? bpf_sk_storage_get(&taken_by, sk, 0, 0) : 0;
+
+	if (t)
+		t->since = (__u32)NOW() | 1;
+}
+
+/* Sits at the root of all cgroups, so it hears of every namespace's sockets. */
+SEC("sockops")
+int zdd_listen(struct bpf_sock_ops *ctx)
+{
+	const struct zdd_desk *d = AT(desk, 0);
+
+	if ((ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB &&
+	     ctx->op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) ||
+	    !d || bpf_get_netns_cookie(ctx) != d->netns_cookie)
+		return 1;
+	if (ctx->op == BPF_SOCK_OPS_TCP_LISTEN_CB)
+		listen_begins(ctx);
+	else
+		connection_begins(ctx);
 	return 1;
 }
+
+enum { LISTEN_STATE = 10 }; /* TCP_LISTEN */
 
 struct sock_common___zdd {
 	__u16 skc_family;
@@ -203,8 +244,8 @@ int zdd_iter(struct bpf_iter__tcp *ctx)
 	backend = backend_of_listener(&addr, bpf_htons(sk->skc_num));
 	if (backend == ZDD_NONE)
 		return 0;
-	key = backend * ZDD_SOCKS_PER_BACKEND +
-	      bpf_get_socket_cookie((void *)sk) % ZDD_SOCKS_PER_BACKEND;
+	TAKE_FOR(backend, (void *)sk);
+	key = sock_key(backend, bpf_get_socket_cookie((void *)sk));
 	bpf_map_update_elem(&socks, &key, (void *)sk, BPF_ANY);
 	return 0;
 }

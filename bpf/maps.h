@@ -30,6 +30,14 @@ struct {
 	__type(value, __u64);
 } socks SEC(".maps");
 
+/* Mode local: whose listening socket took a connection. It lives and dies with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct zdd_taken);
+} taken_by SEC(".maps");
+
 /* Replacing the inner map waits until every program that runs has ended; nothing reads it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);

@@ -28,7 +28,8 @@ static int say_nothing(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
-/* Maps are as small as can be: the verifier does not care, and the pinned ones stay alone. */
+/* Maps are as small as can be: the verifier does not care, and the pinned ones stay alone. Storage beside
+ * sockets has no size. */
 static int shrink_maps(struct bpf_object *object)
 {
 	struct bpf_map *map;
@@ -36,7 +37,8 @@ static int shrink_maps(struct bpf_object *object)
 
 	bpf_object__for_each_map(map, object) {
 		bpf_map__set_pin_path(map, NULL);
-		if (!bpf_map__max_entries(map) && !bpf_map__is_internal(map))
+		if (!bpf_map__max_entries(map) && !bpf_map__is_internal(map) &&
+		    bpf_map__type(map) != BPF_MAP_TYPE_SK_STORAGE)
 			err = err ? err : bpf_map__set_max_entries(map, 1);
 	}
 	return err;

@@ -535,6 +535,16 @@ struct zdd_budget {
 	__u32 at; /* jiffies, low bits, of the last few */
 };
 
+/* Beside a listening socket that serves backends in mode local, and copied to each connection that it
+ * accepts (socket storage, `taken_by`): the endpoint by which the lookup chose it. Programs write it, the
+ * daemon reads it through sock_diag. */
+struct zdd_taken {
+	struct zdd_addr addr;
+	__be16 port;
+	__u16 spare;
+	__u32 since; /* jiffies, low bits, when the connection was established; 0: it listens */
+};
+
 /* Names for adoption and for people who look with bpftool. Element: global pool id. */
 struct zdd_pool_name {
 	char service[ZDD_NAME_MAX];
@@ -632,6 +642,7 @@ ZDD_SIZED(zdd_backend_row, 64);
 ZDD_SIZED(zdd_signal_row, 64);
 ZDD_SIZED(zdd_signals, 2048);
 ZDD_SIZED(zdd_override, 64);
+ZDD_SIZED(zdd_taken, 24);
 _Static_assert((int)ZDD_SIGNAL_COUNT <= (int)ZDD_SIGNAL_ROOM, "signals fit their row");
 _Static_assert(ZDD_VERDICT_COUNT <= 48 && ZDD_NOTE_COUNT <= 16, "counters fit their row");
 

@@ -114,7 +114,7 @@ static const struct zdd_service *service(uint32_t index)
 	return &memory.services[slot_now() * geometry.services + index];
 }
 
-static const struct zdd_pool *pool(uint32_t index, unsigned which)
+static inline const struct zdd_pool *pool(uint32_t index, unsigned which)
 {
 	return &memory.pools[slot_now() * geometry.pools + service(index)->pool + which];
 }
@@ -130,7 +130,7 @@ static const struct zdd_pool *pool(uint32_t index, unsigned which)
 	"    live: blue\n"
 #define HEAD "interfaces: [eth0]\n"
 
-static struct world_pool *blue(void)
+static inline struct world_pool *blue(void)
 {
 	return &world->services[0].pools[0];
 }
@@ -140,7 +140,7 @@ static inline struct world_pool *green(void)
 	return &world->services[0].pools[1];
 }
 
-static void set_health(struct world_pool *p, enum health_state state)
+static inline void set_health(struct world_pool *p, enum health_state state)
 {
 	for (size_t i = 0; i < p->cfg->n_backends; i++)
 		p->backends[i].health.state = state;
