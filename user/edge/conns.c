@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Live flows of a service, from the flow table itself. */
+/* Live flows of a service, from the flow table itself; in mode local its sockets. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -92,6 +92,14 @@ static void backend_text(const struct gathering *g, const struct zdd_flow *f, ch
 	endpoint(&b->addr, b->port, out, size);
 }
 
+/* A socket does not tell which plan chose. */
+static json_t *generation_of(const struct gathering *g, const struct found *c)
+{
+	if (g->service->cfg->forward == FORWARD_LOCAL)
+		return json_null();
+	return json_integer(c->flow.generation);
+}
+
 static json_t *row(const struct gathering *g, const struct found *c)
 {
 	const struct zdd_listener *l = listener_of(g, &c->flow);
@@ -101,13 +109,13 @@ static json_t *row(const struct gathering *g, const struct found *c)
 	endpoint(&c->flow.client, c->flow.port, client, sizeof(client));
 	endpoint(&l->addr, l->port, listener, sizeof(listener));
 	backend_text(g, &c->flow, backend, sizeof(backend));
-	return json_pack("{s:s, s:o, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "client",
+	return json_pack("{s:s, s:o, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "client",
 			 client, "listener", json_sprintf("%s/%s", listener, protocol), "pool",
 			 c->pool->cfg->name, "source",
 			 source_of(datapath_memory(g->daemon->datapath), &c->flow), "backend",
 			 backend, "protocol", protocol, "state", state_of(&c->flow), "idle_ms",
 			 (json_int_t)c->idle_ms, "age_ms", (json_int_t)c->age_ms, "generation",
-			 (json_int_t)c->flow.generation, "deadline", view_time(c->deadline_ms));
+			 generation_of(g, c), "deadline", view_time(c->deadline_ms));
 }
 
 /* Ages are coarse: of two of one age, the one that was silent for longer. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net_sockets.h"
 #include "world.h"
 #include "zdd/layout.h"
 
@@ -114,7 +115,22 @@ uint64_t datapath_age_ms(const struct datapath *, uint64_t jiffies);
 /* The kernel's clock, as records have it. */
 uint32_t datapath_jiffies(const struct datapath *);
 
-/* Live flows, newest round. Calls each with the record (a copy) until it returns false. */
+/* A connection of mode local: a socket of this host, and the flow it would be elsewhere. */
+struct datapath_socket {
+	struct zdd_flow flow; /* generation and numbers are not known */
+	struct net_socket socket;
+};
+/* Calls each until it returns false. 0 or negative errno. */
+int datapath_each_socket(const struct datapath *, bool with_idle,
+			 bool (*each)(const struct datapath_socket *, void *context),
+			 void *context);
+/* -ENOENT: it has ended by itself. */
+int datapath_end_socket(const struct datapath *, const struct datapath_socket *);
+/* Why they cannot be seen or ended on this host; NULL: they can. */
+const char *datapath_sockets_trouble(const struct datapath *);
+
+/* Live flows, newest round, and connections of mode local. Calls each with the record (a copy) until it
+ * returns false. */
 void datapath_each_flow(const struct datapath *,
 			bool (*each)(const struct zdd_flow *, uint8_t proto, uint32_t idle_ms,
 				     void *),

@@ -38,7 +38,7 @@ static int tally_make(struct tally *t, const struct zdd_geometry *g)
 	return 0;
 }
 
-static void tally_clear(struct tally *t, const struct zdd_geometry *g)
+void tally_clear(struct tally *t, const struct zdd_geometry *g)
 {
 	for (int kind = 0; kind < ID_KINDS; kind++) {
 		size_t bytes = kind_size(g, kind) * sizeof(uint32_t);
@@ -51,15 +51,20 @@ static void tally_clear(struct tally *t, const struct zdd_geometry *g)
 
 int tallies_make(struct datapath *dp)
 {
-	return tally_make(&dp->round, &dp->geometry) || tally_make(&dp->last, &dp->geometry)
-		       ? -ENOMEM
-		       : 0;
+	struct tally *const all[] = {&dp->round, &dp->last, &dp->local_round, &dp->local_last};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && !err; i++)
+		err = tally_make(all[i], &dp->geometry);
+	return err;
 }
 
 void tallies_free(struct datapath *dp)
 {
 	tally_free(&dp->round);
 	tally_free(&dp->last);
+	tally_free(&dp->local_round);
+	tally_free(&dp->local_last);
 }
 
 /* ---- one record ---- */
@@ -90,7 +95,7 @@ static bool is_expired(const struct datapath *dp, const struct zdd_flow *f, uint
 	return silent_for(f, now) > zdd_flow_idle(ZDD_META_STATE(f->meta), idle, dp->geometry.hz);
 }
 
-static void count(struct tally *t, const struct zdd_flow *f)
+void tally_count(struct tally *t, const struct zdd_flow *f)
 {
 	const uint16_t objects[ID_KINDS] = {[ID_LISTENER] = f->owner.listener,
 					    [ID_POOL] = f->owner.pool,
@@ -148,7 +153,7 @@ static void walk_bucket(struct datapath *dp, uint32_t bucket, uint32_t now)
 		if (!read_flow(dp, bucket * ZDD_FLOW_WAYS + w, &s))
 			continue;
 		if (!is_expired(dp, &s.flow, now) || !flow_end(&dp->memory, s.place, s.flow.meta))
-			count(&dp->round, &s.flow);
+			tally_count(&dp->round, &s.flow);
 		else if (is_unanswered(dp, &s.flow))
 			tell_unanswered(dp, &s.flow, now);
 	}
@@ -179,7 +184,7 @@ static void end_round(struct datapath *dp)
 	dp->walked = 0;
 }
 
-void datapath_walk(struct datapath *dp, unsigned parts)
+static void walk(struct datapath *dp, unsigned parts)
 {
 	uint32_t all = ZDD_FLOW_BUCKETS(&dp->geometry);
 	uint32_t share = all / (parts ? parts : 1) + 1;
@@ -193,11 +198,19 @@ void datapath_walk(struct datapath *dp, unsigned parts)
 		end_round(dp);
 }
 
+void datapath_walk(struct datapath *dp, unsigned parts)
+{
+	walk(dp, parts);
+	if (!dp->walked)
+		sockets_count(dp, false);
+}
+
 void datapath_count_now(struct datapath *dp)
 {
 	tally_clear(&dp->round, &dp->geometry);
 	dp->walked = 0;
-	datapath_walk(dp, 1);
+	walk(dp, 1);
+	sockets_count(dp, true);
 }
 
 /* ---- looking ---- */
@@ -207,19 +220,43 @@ uint32_t datapath_jiffies(const struct datapath *dp)
 	return (uint32_t)kernel_jiffies(dp);
 }
 
+/* An object has flows, or is of mode local and has sockets. */
+static struct flow_counts counts_of(const struct datapath *dp, enum id_kind kind, uint16_t object)
+{
+	if (object >= kind_size(&dp->geometry, kind))
+		return (struct flow_counts){0};
+	return (struct flow_counts){(uint64_t)dp->last.active[kind][object] +
+					    dp->local_last.active[kind][object],
+				    dp->last.half[kind][object]};
+}
+
 struct flow_counts datapath_backend_flows(const struct datapath *dp, uint16_t backend)
 {
-	if (backend >= dp->geometry.backends)
-		return (struct flow_counts){0};
-	return (struct flow_counts){dp->last.active[ID_BACKEND][backend],
-				    dp->last.half[ID_BACKEND][backend]};
+	return counts_of(dp, ID_BACKEND, backend);
 }
 
 struct flow_counts datapath_pool_flows(const struct datapath *dp, uint16_t pool)
 {
-	if (pool >= dp->geometry.pools)
-		return (struct flow_counts){0};
-	return (struct flow_counts){dp->last.active[ID_POOL][pool], dp->last.half[ID_POOL][pool]};
+	return counts_of(dp, ID_POOL, pool);
+}
+
+struct telling {
+	const struct datapath *dp;
+	uint32_t now;
+	bool (*each)(const struct zdd_flow *, uint8_t, uint32_t, void *);
+	void *context;
+};
+
+static uint32_t idle_ms(const struct datapath *dp, const struct zdd_flow *f, uint32_t now)
+{
+	return (uint32_t)((uint64_t)silent_for(f, now) * 1000 / dp->geometry.hz);
+}
+
+static bool tell_socket(const struct datapath_socket *s, void *context)
+{
+	const struct telling *t = context;
+
+	return t->each(&s->flow, IPPROTO_TCP, idle_ms(t->dp, &s->flow, t->now), t->context);
 }
 
 void datapath_each_flow(const struct datapath *dp,
@@ -238,7 +275,8 @@ void datapath_each_flow(const struct datapath *dp,
 		    is_expired(dp, &s.flow, now))
 			continue;
 		if (!each(&s.flow, place < udp ? IPPROTO_TCP : IPPROTO_UDP,
-			  (uint32_t)((uint64_t)silent_for(&s.flow, now) * 1000 / g->hz), context))
+			  idle_ms(dp, &s.flow, now), context))
 			return;
 	}
+	datapath_each_socket(dp, true, tell_socket, &(struct telling){dp, now, each, context});
 }

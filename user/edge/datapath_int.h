@@ -4,6 +4,7 @@
  *   DIR/maps/NAME    the memory, pinned under the names of ZDD_MEMORY, and the other maps
  *   DIR/maps-new     one that is being made, or that DIR/maps moves into (datapath_move.c)
  *   DIR/maps-old     one that was left
+ *   DIR/taken_by     whose connections of mode local are; it moves with nothing
  *   DIR/links/KIND-N what is attached: hook kind and ifindex
  *   DIR itself       is flocked by the daemon that runs */
 #ifndef ZDD_DATAPATH_INT_H
@@ -11,6 +12,7 @@
 
 #include "datapath.h"
 #include "ids.h"
+#include "net_sockets.h"
 #include "plan.h"
 
 struct zdd_bpf;
@@ -70,6 +72,12 @@ struct datapath {
 	uint32_t walked;          /* buckets of the round */
 	uint64_t round_settled;   /* what was settled when the round began */
 	bool stale;
+
+	int taken;                   /* the pinned map while the object is loaded, 0: none */
+	struct net_sockets *sockets; /* mode local's connections; NULL: they cannot be seen */
+	int sockets_trouble;         /* negative errno: they cannot be seen, or not ended */
+	struct tally local_round, local_last; /* of them, as round and last */
+	uint64_t local_rest_ns;               /* when they may be counted again */
 };
 
 /* datapath_kernel.c: what the kernel is like, and the loaded object. */
@@ -180,5 +188,15 @@ void hops_for_new(struct datapath *, const struct net *);
 /* datapath_flows.c */
 int tallies_make(struct datapath *);
 void tallies_free(struct datapath *);
+void tally_clear(struct tally *, const struct zdd_geometry *);
+void tally_count(struct tally *, const struct zdd_flow *);
+
+/* datapath_sockets.c: connections of mode local. */
+int sockets_make(struct datapath *);
+/* Not more often than the work allows, unless at once. */
+void sockets_count(struct datapath *, bool at_once);
+/* kernel_load with the map that says whose they are, pinned once and for all. */
+int taken_load(struct datapath *, const int *pinned_fds, char **error);
+void taken_unpin(int dir_fd);
 
 #endif

@@ -134,7 +134,7 @@ static bool kernel_has_function(const char *name)
 
 static int prepare_maps(struct datapath *dp, const int *pinned_fds)
 {
-	int err = 0;
+	int err = dp->taken > 0 ? bpf_map__reuse_fd(dp->bpf->maps.taken_by, dp->taken) : 0;
 
 	for (unsigned i = 0; i < MAP_COUNT && !err; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(dp->bpf->obj, map_names[i]);

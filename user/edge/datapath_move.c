@@ -241,7 +241,7 @@ static void give_back(struct datapath *dp)
 
 static int load_new(struct datapath *dp, char **error)
 {
-	int fds[MAP_COUNT], err = kernel_load(dp, NULL, error);
+	int fds[MAP_COUNT], err = taken_load(dp, NULL, error);
 
 	if (err)
 		return err;
@@ -286,7 +286,7 @@ static int open_mapped(struct datapath *dp, const char *sub, bool load, char **e
 	if (!err)
 		err = memory_map(dp, fds, error);
 	if (!err && load)
-		err = kernel_load(dp, fds, error);
+		err = taken_load(dp, fds, error);
 	pins_close(fds);
 	return err;
 }

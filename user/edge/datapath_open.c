@@ -31,7 +31,7 @@ static int make_new(struct datapath *dp, const struct config *config, char **err
 	dp->geometry.cpus = (uint32_t)libbpf_num_possible_cpus() + 1;
 	err = kernel_hz(&dp->geometry.hz, error);
 	if (!err)
-		err = kernel_load(dp, NULL, error);
+		err = taken_load(dp, NULL, error);
 	if (err)
 		return err;
 	pins_fds(dp, fds);
@@ -98,13 +98,13 @@ static int load_or_move(struct datapath *dp, const struct config *config, int fd
 	if (err < 0)
 		return explain(error, err, "the running plan under %s is not sound", dp->dir);
 	if (!err)
-		return kernel_load(dp, fds, error);
+		return taken_load(dp, fds, error);
 	err = move_to(dp, &to, &why);
 	if (err && dp->geometry.layout_version == ZDD_LAYOUT_VERSION) {
 		snprintf(dp->problem, sizeof(dp->problem),
 			 "the data path keeps its size, it cannot be moved into a new one: %.100s",
 			 why ? why : strerror(-err));
-		err = kernel_load(dp, fds, error);
+		err = taken_load(dp, fds, error);
 	} else if (err) {
 		err = explain(error, err, "layout %u under %s cannot be taken over: %s",
 			      dp->geometry.layout_version, dp->dir, why ? why : strerror(-err));
@@ -172,6 +172,8 @@ static int take_over(struct datapath *dp, char **error)
 		err = tallies_make(dp);
 	if (!err)
 		err = local_make(dp);
+	if (!err)
+		err = sockets_make(dp);
 	/* The daemon before may have published a moment ago. */
 	if (!err && dp->adopted)
 		err = datapath_grace(dp);
@@ -232,6 +234,7 @@ void datapath_close(struct datapath *dp)
 		return;
 	for (size_t i = 0; i < dp->n_hooks; i++)
 		close(dp->hooks[i].fd);
+	net_sockets_close(dp->sockets);
 	tallies_free(dp);
 	planner_free(dp->planner);
 	memory_unmap(dp);
@@ -266,6 +269,7 @@ int datapath_remove(const char *dir, char **error)
 		err = pins_remove(fd, "maps-new");
 	if (!err)
 		err = pins_remove(fd, "maps-old");
+	taken_unpin(fd);
 	if (!err && rmdir(dir))
 		err = -errno;
 	close(fd);
