@@ -2,7 +2,7 @@
 /*
  * The ledger: one line for each connection accepted and each UDP 5-tuple seen for the first time,
  *   PROTO NS CLIENT CLIENT_PORT LOCAL_PORT
- * and one more, PROTO "rst", for each connection that was reset.
+ * and one more, PROTO "rst", for each connection that was reset or aborted.
  * It is a witness outside zdd: it says which flows reached this backend, and when.
  */
 #ifndef LEDGER_H

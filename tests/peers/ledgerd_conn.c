@@ -214,10 +214,10 @@ static int befall(struct server *s, struct conn *c)
 	return 0;
 }
 
-/* A socket tells only once that it was reset, by whatever call comes first. */
+/* A socket tells only once that it was reset, or ended by the kernel, by whatever call comes first. */
 static void conn_fail(struct server *s, struct conn *c, int error)
 {
-	if (error == -ECONNRESET)
+	if (error == -ECONNRESET || error == -ECONNABORTED)
 		ledger_reset(s->ledger, &c->client, c->w.local_port);
 	if (c->due_ns && !c->gone) {
 		c->gone = true; /* it stands in the queue */

@@ -280,6 +280,8 @@ static const char *const accepted[] = {
 	WEB("    cohorts: {blue: [\"10.0.0.0/9\", \"10.128.0.0/9\", \"0.0.0.0/8\", \"2000::/3\"]}\n"),
 	WEB("    cohorts: {}\n    preview: []\n"),
 	WEB("    panic: 0%\n    drain: {deadline: 0s, then: cut}\n"),
+	WEB("    forward: local\n    drain: {then: shed, rate: 1}\n"),
+	POOLS("{a: [\"127.0.0.1:81\"], b: [\"127.0.0.1:81\"]}\n    live: b\n    forward: local"),
 	HEALTH("http"),
 	HEALTH("none"),
 	HEALTH("{type: none}"),

@@ -178,9 +178,11 @@ static const struct bad_row policy_rows[] = {
 	    "6:23: services.web.drain.deadline: '5': expected a duration from 0s to 7d"),
 	BAD(WEB("    drain: {then: kep}\n"),
 	    "6:19: services.web.drain.then: 'kep': expected keep, shed or cut; did you mean 'keep'?"),
-	BAD(WEB("    drain: {then: cut}\n    forward: local\n"),
-	    "6:19: services.web.drain.then: 'cut': not yet supported with forward: local; "
-	    "expected keep"),
+	BAD(SERVICE("    listen: [\":80/tcp\"]\n    pools: {a: [\"127.0.0.1:8080\", "
+		    "\"127.0.0.1:8081\"], b: [\"127.0.0.1:8081\"]}\n    live: b\n"
+		    "    drain: {then: cut}\n    forward: local\n"),
+	    "7:19: services.web.drain.then: 'cut': expected keep: two pools have 127.0.0.1:8081, "
+	    "and with forward: local an open connection tells its socket, not its pool"),
 	BAD(WEB("    drain: {rate: 0}\n"),
 	    "6:19: services.web.drain.rate: '0': expected a whole number from 1 to 20000"),
 	BAD(WEB("    idle: {tcp: 9s}\n"),

@@ -47,14 +47,19 @@ static int by_listener(const void *x, const void *y)
 	return order ? order : by_place(p, q);
 }
 
-static int by_backend(const void *x, const void *y)
+static int by_endpoint(const void *x, const void *y)
 {
 	const struct ref *p = x, *q = y;
 	int order = p->backend->port - q->backend->port;
 
-	if (!order)
-		order = by_addr(&p->backend->addr, &q->backend->addr);
-	return order ? order : by_place(p, q);
+	return order ? order : by_addr(&p->backend->addr, &q->backend->addr);
+}
+
+static int by_backend(const void *x, const void *y)
+{
+	int order = by_endpoint(x, y);
+
+	return order ? order : by_place(x, y);
 }
 
 /* Wider prefixes first: what overlaps then overlaps a neighbour. */
@@ -251,14 +256,48 @@ static int check_pools(struct report *r, const struct node *service, const struc
 	return err;
 }
 
-/* Their connections have no records: the sockets would have to be found. */
+/* The first endpoint that two pools have, or NULL. -ENOMEM is told by *err. */
+static const struct cfg_backend *shared_backend(const struct cfg_service *s, int *err)
+{
+	const struct cfg_backend *shared = NULL;
+	struct ref *refs;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_pools; i++)
+		n += s->pools[i].n_backends;
+	refs = calloc(n + 1, sizeof(*refs));
+	if (!refs) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	n = 0;
+	for (size_t i = 0; i < s->n_pools; i++)
+		for (size_t k = 0; k < s->pools[i].n_backends; k++)
+			refs[n++].backend = &s->pools[i].backends[k];
+	qsort(refs, n, sizeof(*refs), by_endpoint);
+	for (size_t i = 1; i < n && !shared; i++)
+		if (!by_endpoint(&refs[i - 1], &refs[i]))
+			shared = refs[i].backend;
+	free(refs);
+	return shared;
+}
+
+/* Mode local has no record of a connection: it is known by the socket that took it. */
 static int check_removal(struct report *r, const struct node *drain, const struct cfg_service *s)
 {
 	const struct node *then = drain ? tree_get(drain, "then") : NULL;
+	const struct cfg_backend *shared;
+	int err = 0;
 
 	if (s->forward != FORWARD_LOCAL || s->drain_then == THEN_KEEP || !then)
 		return 0;
-	return fail_value(r, then, "not yet supported with forward: local; expected keep");
+	shared = shared_backend(s, &err);
+	if (!shared)
+		return err;
+	return fail_value(r, then,
+			  "expected keep: two pools have %s, and with forward: local an open "
+			  "connection tells its socket, not its pool",
+			  shared->text);
 }
 
 int check_service(struct report *r, const struct node *service, const struct cfg_service *s)

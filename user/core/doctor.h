@@ -47,6 +47,9 @@
 	  "the listeners' traffic in the forward chain")                                           \
 	D(LOCALNET, "route_localnet", "no UDP listener leads to 127.0.0.1",                        \
 	  "sysctl -w net.ipv4.conf.IF.route_localnet=1, or bind the service to a real address")    \
+	D(SOCKETS, "local_sockets", "connections of mode local can be seen and ended",             \
+	  "a kernel with CONFIG_INET_DIAG_DESTROY, or `drain: {then: keep}`: the application's "   \
+	  "own end is what ends them")                                                             \
 	D(FLOW_ROOM, "flow_room", "the flow table has room", "raise `flows:` and restart zddd")    \
 	D(SNAT_SOURCE, "snat_source", "every source address of mode snat is this host's",          \
 	  "ip address add ADDRESS dev IF, or correct `snat: addresses`")                           \

@@ -301,6 +301,16 @@ static void see_firewall(struct visit *v)
 		bad(v, DOCTOR_CONNTRACK, "conntrack follows %ld connections here", tracked);
 }
 
+/* ---- mode local ---- */
+
+static void see_open_sockets(struct visit *v)
+{
+	const char *why = datapath_sockets_trouble(v->daemon->datapath);
+
+	if (why && has_local(v->daemon->world))
+		bad(v, DOCTOR_SOCKETS, "%s", why);
+}
+
 /* ---- the data path ---- */
 
 static void see_flow_room(struct visit *v)
@@ -413,6 +423,7 @@ json_t *doctor_report(struct daemon *d)
 	see_sockets(&v, "/proc/net/tcp", false);
 	see_sockets(&v, "/proc/net/tcp6", true);
 	see_firewall(&v);
+	see_open_sockets(&v);
 	see_flow_room(&v);
 	see_untold(&v);
 	see_snat(&v);

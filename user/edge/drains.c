@@ -84,6 +84,7 @@ static void empty(struct drains *all, const struct drain *d, uint64_t now)
 		return;
 	removal_add(all->daemon->removal,
 		    &(struct removal_target){.is_pool = !d->backend,
+					     .is_local = s->forward == FORWARD_LOCAL,
 					     .object = d->backend ? d->backend->object
 								  : d->pool->object,
 					     .rate = s->drain_then == THEN_SHED ? s->drain_rate : 0,
@@ -136,16 +137,19 @@ static void remember(struct drains *all)
 
 static void tell_trouble(struct drains *all)
 {
-	int trouble = removal_trouble(all->daemon->removal);
-	bool wanted = false;
-	char text[128];
+	const struct config *c = all->daemon->world->config;
+	char text[200] = "";
 
-	for (size_t i = 0; trouble && i < all->daemon->world->config->n_services; i++)
-		wanted |= all->daemon->world->config->services[i].drain_then != THEN_KEEP;
-	snprintf(text, sizeof(text),
-		 "connections cannot be cut at a drain's deadline: raw sockets: %s",
-		 strerror(-trouble));
-	daemon_problem(all->daemon, PROBLEM_REMOVAL, wanted ? text : NULL);
+	for (size_t i = 0; i < c->n_services && !text[0]; i++) {
+		bool is_local = c->services[i].forward == FORWARD_LOCAL;
+		const char *why = removal_trouble(all->daemon->removal, is_local);
+
+		if (why && c->services[i].drain_then != THEN_KEEP)
+			snprintf(text, sizeof(text),
+				 "%.60s: connections cannot be cut at a drain's deadline: %s%s",
+				 c->services[i].name, is_local ? "" : "raw sockets: ", why);
+	}
+	daemon_problem(all->daemon, PROBLEM_REMOVAL, text[0] ? text : NULL);
 }
 
 static void look_all(uv_timer_t *timer)

@@ -235,6 +235,25 @@ static bool names_missing_address(struct job *job, const struct world *next)
 	return true;
 }
 
+/* What it takes to end connections of mode local. */
+static bool names_lasting_sockets(struct job *job, const struct world *next)
+{
+	const char *why = datapath_sockets_trouble(job->jobs->daemon->datapath);
+	const struct config *c = next->config;
+	size_t i = 0;
+
+	while (i < c->n_services &&
+	       (c->services[i].forward != FORWARD_LOCAL || c->services[i].drain_then == THEN_KEEP))
+		i++;
+	if (!why || !is_configuration(job) || i == c->n_services)
+		return false;
+	json_array_clear(job->answer.changes);
+	tell(&job->answer, OUT_BAD_REQUEST,
+	     "%s: services.%s.drain.then: expected keep with forward: local: %s",
+	     body_text(job, "file") ?: "request", c->services[i].name, why);
+	return true;
+}
+
 static bool names_bad_user(struct job *job, const struct world *next)
 {
 	char *error = NULL;
@@ -250,8 +269,9 @@ static bool names_bad_user(struct job *job, const struct world *next)
 
 static void go_on(struct job *job, struct txn *t)
 {
-	if (t->next && (names_missing_interface(job, t->next) ||
-			names_missing_address(job, t->next) || names_bad_user(job, t->next))) {
+	if (t->next &&
+	    (names_missing_interface(job, t->next) || names_missing_address(job, t->next) ||
+	     names_lasting_sockets(job, t->next) || names_bad_user(job, t->next))) {
 		txn_rollback(t);
 		job_finish(job);
 	} else if (nothing_to_do(job)) {

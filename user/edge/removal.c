@@ -1,46 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "removal.h"
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuts.h"
-#include "daemon.h"
 #include "drain.h"
 #include "flows.h"
-#include "resets.h"
+#include "removal_int.h"
 
 enum {
 	TICK_MS = 20,
 	PARTS = 8,        /* ticks in which the whole table is looked at, at least */
 	ALL_RATE = 20000, /* a second of all together, so that no queue on the way is filled */
-	REST_MS = 1000,
 	FIRST_ROOM = 1024,
-};
-
-struct emptied {
-	struct removal_target target;
-	char service[ZDD_NAME_MAX], pool[ZDD_NAME_MAX];
-	struct pace pace;
-	bool wanted;
-};
-
-struct removal {
-	struct daemon *daemon;
-	uv_timer_t timer;
-	struct resets resets;
-	int trouble; /* negative errno: there are no sockets */
-	struct emptied *list;
-	size_t n_list;
-	struct cut *cuts;
-	size_t n_cuts, room;
-	struct pace all;
-	uint32_t place;         /* where the next look begins */
-	bool found;             /* something in this round through the table */
-	uint64_t rest_until_ms; /* after a round that found nothing */
 };
 
 static const struct zdd_memory *memory_of(const struct removal *r)
@@ -125,12 +98,13 @@ static bool is_of(const struct removal *r, const struct emptied *e, const struct
 				&memory_of(r)->listeners[f->owner.listener]);
 }
 
-static void count_cut(const struct zdd_memory *m, const struct zdd_flow *f)
+void removal_count(struct removal *r, const union zdd_owner *owner)
 {
+	const struct zdd_memory *m = memory_of(r);
 	uint32_t row = m->geometry->cpus - 1;
 
-	m->backend_rows[row * m->geometry->backends + f->owner.backend].cut++;
-	m->pool_rows[row * m->geometry->pools + f->owner.pool].cut++;
+	m->backend_rows[row * m->geometry->backends + owner->backend].cut++;
+	m->pool_rows[row * m->geometry->pools + owner->pool].cut++;
 	m->counts[row].note[ZDD_N_FLOW_CUT]++;
 }
 
@@ -145,7 +119,7 @@ static void cut(struct removal *r, uint32_t place, struct zdd_flow *f, uint32_t 
 
 	if (!flow_cut(m, place, f->meta, jiffies))
 		return;
-	count_cut(m, f);
+	removal_count(r, &f->owner);
 	if (f->other)
 		flow_end_alias(m, f, jiffies);
 	if (!flow_copy(m, place, &marked, &tag))
@@ -165,21 +139,31 @@ static void end_flow(struct removal *r, uint32_t place, struct zdd_flow *f, uint
 		cut(r, place, f, jiffies, now_ms);
 }
 
-/* Whose turn is it that has this flow? NULL: nobody's. */
-static struct emptied *who_may(struct removal *r, const struct zdd_flow *f)
+static bool has_credit(const struct pace *p)
+{
+	return p->credit >= 1000;
+}
+
+struct emptied *removal_of(struct removal *r, const struct zdd_flow *f, bool now)
 {
 	for (size_t i = 0; i < r->n_list; i++)
-		if (r->list[i].pace.credit >= 1000 && is_of(r, &r->list[i], f))
+		if ((!now || has_credit(&r->list[i].pace)) && is_of(r, &r->list[i], f))
 			return &r->list[i];
 	return NULL;
 }
 
-static bool somebody_may(const struct removal *r)
+bool removal_may(const struct removal *r, bool is_local)
 {
-	for (size_t i = 0; i < r->n_list && r->all.credit >= 1000; i++)
-		if (r->list[i].pace.credit >= 1000)
+	for (size_t i = 0; i < r->n_list && has_credit(&r->all); i++)
+		if (r->list[i].target.is_local == is_local && has_credit(&r->list[i].pace))
 			return true;
 	return false;
+}
+
+void removal_take(struct removal *r, struct emptied *e)
+{
+	pace_take(&e->pace);
+	pace_take(&r->all);
 }
 
 static void fill_paces(struct removal *r, uint64_t now_ms)
@@ -201,14 +185,13 @@ static bool look_at(struct removal *r, uint32_t place, uint32_t jiffies, uint64_
 	if (!flow_copy(m, place, &f, &tag) || ZDD_META_STATE(f.meta) & (ZDD_F_ALIAS | ZDD_F_HALF) ||
 	    flow_has_ended(ZDD_META_STATE(f.meta)))
 		return true; /* a handshake is let to its end first */
-	e = who_may(r, &f);
+	e = removal_of(r, &f, true);
 	if (!e)
 		return true;
 	r->found = true;
-	pace_take(&e->pace);
-	pace_take(&r->all);
+	removal_take(r, e);
 	end_flow(r, place, &f, jiffies, now_ms);
-	return somebody_may(r);
+	return removal_may(r, false);
 }
 
 /* Returns false when there is time to rest. */
@@ -219,17 +202,15 @@ static bool end_round(struct removal *r, uint64_t now_ms)
 	r->place = 0;
 	r->found = false;
 	if (!found)
-		r->rest_until_ms = now_ms + REST_MS;
+		r->rest_until_ms = now_ms + REMOVAL_REST_MS;
 	return found;
 }
 
 static void look(struct removal *r, uint64_t now_ms)
 {
 	uint32_t all = all_places(memory_of(r)), jiffies = datapath_jiffies(r->daemon->datapath);
-	bool more;
+	bool more = removal_may(r, false);
 
-	fill_paces(r, now_ms);
-	more = somebody_may(r);
 	for (uint32_t n = 0; more && n < all / PARTS + 1; n++) {
 		more = look_at(r, r->place, jiffies, now_ms);
 		if (++r->place >= all && !end_round(r, now_ms))
@@ -243,7 +224,9 @@ static void on_tick(uv_timer_t *timer)
 	uint64_t now_ms = uv_now(r->daemon->loop);
 
 	repeat(r, now_ms);
-	if (r->n_list && now_ms >= r->rest_until_ms)
+	fill_paces(r, now_ms);
+	removal_look_at_sockets(r, now_ms);
+	if (now_ms >= r->rest_until_ms)
 		look(r, now_ms);
 	if (!r->n_list && !r->n_cuts)
 		uv_timer_stop(timer);
@@ -274,7 +257,7 @@ static struct emptied *grown(struct removal *r)
 		return NULL;
 	r->list = more;
 	more[r->n_list] = (struct emptied){0};
-	r->rest_until_ms = 0;
+	r->rest_until_ms = r->sockets.look_ms = 0;
 	return &more[r->n_list++];
 }
 
@@ -282,7 +265,7 @@ void removal_add(struct removal *r, const struct removal_target *t)
 {
 	struct emptied *e = known(r, t);
 
-	if (r->trouble || t->object == ZDD_NONE)
+	if (removal_trouble(r, t->is_local) || t->object == ZDD_NONE)
 		return;
 	if (!e)
 		e = grown(r);
@@ -306,9 +289,11 @@ void removal_end(struct removal *r)
 		uv_timer_start(&r->timer, on_tick, 0, TICK_MS);
 }
 
-int removal_trouble(const struct removal *r)
+const char *removal_trouble(const struct removal *r, bool is_local)
 {
-	return r->trouble;
+	if (is_local)
+		return datapath_sockets_trouble(r->daemon->datapath);
+	return r->trouble ? strerror(-r->trouble) : NULL;
 }
 
 /* ---- the beginning and the end ---- */
@@ -354,6 +339,7 @@ void removal_free(struct removal *r)
 	uv_timer_stop(&r->timer);
 	resets_close(&r->resets);
 	free(r->cuts);
+	free(r->sockets.list);
 	free(r->list);
 	free(r);
 }

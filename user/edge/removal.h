@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Removal at the drain deadline: finds the flows of what is to be emptied, marks them, and resets both
- * ends until they are surely gone. Who holds what until when is drains.c's. */
+ * ends until they are surely gone; in mode local has the kernel end their sockets. Who holds what until when is drains.c's. */
 #ifndef ZDD_REMOVAL_H
 #define ZDD_REMOVAL_H
 
@@ -15,13 +15,13 @@ struct removal;
 /* Goes on with what a daemon before began to cut. */
 struct removal *removal_make(struct daemon *);
 void removal_free(struct removal *);
-/* Negative errno when it has no sockets to send from, and cuts nothing. */
-int removal_trouble(const struct removal *);
+/* Why nothing is cut in mode local (the kernel), or in the others (no sockets to send from). NULL: it is. */
+const char *removal_trouble(const struct removal *, bool is_local);
 
 /* One that is to be emptied: all flows of a backend, or those of a pool that no preview listener or
  * rule gave it. */
 struct removal_target {
-	bool is_pool;
+	bool is_pool, is_local;
 	uint16_t object;
 	uint32_t rate; /* a second, 0: as fast as is good for the network */
 	const char *service, *pool;
