@@ -245,7 +245,7 @@ ZDD_INLINE __u64 alias_over(const struct zdd_job *j, const struct zdd_hit *hit, 
 	return meta;
 }
 
-/* Somebody has the port: frees it for the next try if that is over. Leaves what a survey found. */
+/* Somebody has the port: frees it if that is over, and returns whether it did. Leaves what a survey found. */
 ZDD_RARE int alias_reap(struct zdd_job *j, __u32 backend, __u32 late)
 {
 	struct zdd_hit hit;
@@ -257,14 +257,15 @@ ZDD_RARE int alias_reap(struct zdd_job *j, __u32 backend, __u32 late)
 	    !(j->asker.proto == PROTO_TCP && alias_in(region_half(), j, backend, &hit)))
 		return 0;
 	meta = alias_over(j, &hit, late);
-	if (meta && flow_seize(hit.flow, meta))
-		flow_abandon(hit.place);
-	return 0;
+	if (!meta || !flow_seize(hit.flow, meta))
+		return 0;
+	flow_abandon(hit.place);
+	return 1;
 }
 
 /* Under the lock of the alias's hash. NULL: somebody has this port there, or there is no room. The
  * half-open flows come first: an alias that is promoted meanwhile is met once or twice. */
-ZDD_INLINE struct zdd_flow *alias_claim(struct zdd_job *j, __u32 backend, __u32 late)
+ZDD_INLINE struct zdd_flow *alias_claim(struct zdd_job *j, __u32 backend)
 {
 	int tcp = j->asker.proto == PROTO_TCP;
 	struct zdd_survey *s = &j->survey;
@@ -277,11 +278,7 @@ ZDD_INLINE struct zdd_flow *alias_claim(struct zdd_job *j, __u32 backend, __u32 
 		survey_region(region_tcp(), s);
 	}
 	s->room = room;
-	if (is_taken(s, backend)) {
-		alias_reap(j, backend, late);
-		return 0;
-	}
-	if (room.place == NO_PLACE)
+	if (is_taken(s, backend) || room.place == NO_PLACE)
 		return 0;
 	return flow_claim(&room, ZDD_F_ALIAS | (tcp ? ZDD_F_HALF : 0), j->now);
 }
@@ -376,8 +373,8 @@ ZDD_INLINE void note_alias(__u32 backend, __u32 source)
 }
 
 /* Writes the alias of a new flow, unless its source and port is taken at the backend. seen is as by
- * alias_pick; late: see alias_reap. */
-ZDD_RARE __u32 alias_write(struct zdd_job *j, __u32 backend, __u32 pool, __u32 seen, __u32 late)
+ * alias_pick. */
+ZDD_RARE __u32 alias_write(struct zdd_job *j, __u32 backend, __u32 pool, __u32 seen)
 {
 	struct zdd_flow *f;
 	int lock;
@@ -388,7 +385,7 @@ ZDD_RARE __u32 alias_write(struct zdd_job *j, __u32 backend, __u32 pool, __u32 s
 	lock = (j->survey.hash ^ j->hash) % ZDD_FLOW_LOCKS != 0;
 	if (lock && !flow_lock(j->survey.hash))
 		return 0;
-	f = alias_claim(j, backend, late);
+	f = alias_claim(j, backend);
 	if (f) {
 		alias_fill(j, f, backend, pool, seen >> 16);
 		flow_publish(j->survey.room.place, f, j->survey.hash);
@@ -402,14 +399,17 @@ ZDD_RARE __u32 alias_write(struct zdd_job *j, __u32 backend, __u32 pool, __u32 s
 }
 
 /* What the backend shall see of a new flow: source << 16 | port, 0 when all that was tried is
- * taken. */
+ * taken. A port that is freed is tried again at once: no other flow may want it. */
 ZDD_INLINE __u32 open_alias(struct zdd_job *j, __u32 backend, __u32 pool, __u32 source)
 {
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < PORT_TRIES; i++) {
 		__u32 seen = alias_pick(j, backend, source, i);
 
-		if (seen && alias_write(j, backend, pool, seen, i >= PORT_TRIES / 2))
+		if (seen && alias_write(j, backend, pool, seen))
+			return seen;
+		if (seen && alias_reap(j, backend, i >= PORT_TRIES / 2) &&
+		    alias_pick(j, backend, source, i) && alias_write(j, backend, pool, seen))
 			return seen;
 	}
 	return 0;

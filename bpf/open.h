@@ -419,6 +419,13 @@ ZDD_RARE int open_flow(struct zdd_job *j, __u32 known)
 
 /* ---- completing the handshake ---- */
 
+/* Of one client: the port that the first one had was freed, and given to the other. */
+ZDD_INLINE int same_alias(const struct zdd_hit *a, const struct zdd_hit *b)
+{
+	return a->owner.backend == b->owner.backend && a->flow->source == b->flow->source &&
+	       a->flow->other == b->flow->other;
+}
+
 /* Moves a half-open record to the established ones. hit is the half-open one, and becomes the
  * established one; left as it is when there is no room, which costs nothing but its safety. */
 ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
@@ -438,7 +445,8 @@ ZDD_INLINE void promote(struct zdd_job *j, const struct zdd_key *key, struct zdd
 			return;
 		}
 		s->room = room_of(&old);
-		end_alias_of(j, &old);
+		if (!same_alias(&old, hit))
+			end_alias_of(j, &old);
 	}
 	if (s->room.place == NO_PLACE)
 		return pressure_found_no_room(j->now);

@@ -159,6 +159,54 @@ static const struct step ended[] = {
 	{FROM(3), A_SYN, "new", FAR_B, FRESH, .before = some_seconds},
 };
 
+static void twenty(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	site_apply(s, site_config_twenty);
+}
+
+#define OVER(port)                                                                                 \
+	{FROM(port), A_SYN, "new", FAR_B, FRESH},                                                  \
+	{                                                                                          \
+		FROM(port), {.flags = RST, .seq = 1001}, "forwarded", FAR_B, FRESH                 \
+	}
+#define OVER5(a, b, c, d, e) OVER(a), OVER(b), OVER(c), OVER(d), OVER(e)
+
+/* All rest, and are more than the last tries look at: who finds one that rested for long enough has it. */
+static const struct step resting[] = {
+	{FROM(99), U(.data = 1), "new", FAR_B, FRESH, .before = twenty},
+	OVER5(1, 2, 3, 4, 5),
+	OVER5(6, 7, 8, 9, 10),
+	OVER5(11, 12, 13, 14, 15),
+	OVER5(16, 17, 18, 19, 20),
+	{FROM(21), A_SYN, "snat_exhausted"},
+	{FROM(21), A_SYN, "new", FAR_B, FRESH, .before = some_seconds},
+	{FROM(22), A_SYN, "new", FAR_B, FRESH},
+};
+
+static void one(struct site *s, const struct end *chosen)
+{
+	(void)chosen;
+	site_apply(s, site_config_one);
+}
+
+/* A client that comes back from the same port may get what it had before, if that was freed: what stands of
+ * its first connection does not take it away. */
+static const struct step had_before[] = {
+	{TO, A_SYN, "new", FAR_B, FRESH, .before = one},
+	{BACK, A_SYNACK, "reply"},
+	{TO, AN_ACK, "forwarded", FAR_B, SEEN},
+	{TO, {.flags = FIN | ACK, .seq = 1001, .ack = 5001}, "forwarded", FAR_B, SEEN},
+	{BACK, {.flags = FIN | ACK, .seq = 5001, .ack = 1002}, "reply"},
+	{TO, {.flags = ACK, .seq = 1002, .ack = 5002}, "forwarded", FAR_B, SEEN},
+	{FROM(2), A_SYN, "new", FAR_B, FRESH, .before = some_seconds},
+	{FROM(2), {.flags = RST, .seq = 1001}, "forwarded", FAR_B, FRESH},
+	{TO, {.flags = SYN, .seq = 90000}, "new", FAR_B, FRESH, .before = some_seconds},
+	{BACK, {.flags = SYN | ACK, .seq = 7000, .ack = 90001}, "reply"},
+	{TO, {.flags = ACK, .seq = 90001, .ack = 7001}, "forwarded", FAR_B, SEEN},
+	{BACK, {.flags = ACK, .seq = 7001, .ack = 90001, .data = 9}, "reply"},
+};
+
 static void listed(struct site *s, const struct end *chosen)
 {
 	(void)chosen;
@@ -268,6 +316,8 @@ static const struct packet_case cases[] = {
 	{"snat: no address known", STEPS(unknown)},
 	{"snat: no port left", STEPS(exhausted)},
 	{"snat: ports of flows that ended", STEPS(ended)},
+	{"snat: all ports rest", STEPS(resting)},
+	{"snat: the port that it had before", STEPS(had_before)},
 	{"snat: addresses change under a flow", STEPS(addresses)},
 	{"snat: listed addresses", STEPS(addresses_too)},
 	{"snat: listed addresses, v6", STEPS(addresses_v6)},

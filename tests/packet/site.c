@@ -51,6 +51,8 @@
 const char site_config[] = STAYING ROADS LAST("443");
 const char site_config_less[] = STAYING ROADS LAST("80");
 const char site_config_few[] = "snat: {ports: 20000-20001}\n" STAYING ROADS LAST("443");
+const char site_config_one[] = "snat: {ports: 20000-20000}\n" STAYING ROADS LAST("443");
+const char site_config_twenty[] = "snat: {ports: 20000-20019}\n" STAYING ROADS LAST("443");
 const char site_config_listed[] =
 	"snat: {addresses: [" NODE_TOO ", '" NODE6_TOO "']}\n" STAYING ROADS LAST("443");
 

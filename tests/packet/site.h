@@ -17,6 +17,8 @@ struct site {
 extern const char site_config[];        /* the usual one */
 extern const char site_config_less[];   /* the same without the listener LEAVING */
 extern const char site_config_few[];    /* the same with two ports for mode snat */
+extern const char site_config_one[];    /* with one */
+extern const char site_config_twenty[]; /* with 20 of them */
 extern const char site_config_listed[]; /* the same with NODE_TOO for mode snat */
 
 /* Clears the memory and publishes site_config as generation 1. */
