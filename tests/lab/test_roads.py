@@ -268,8 +268,8 @@ def test_road(lab_for, full, road, attach):
         assert set(daemon.surprises()) <= {"stray_forwarded"}, daemon.surprises()
 
 
-@pytest.mark.parametrize("road,attach", [(r, "tc") for r in ROADS] + [(r, "xdp") for r in (*NAT, ROADS[-1])],
-                         ids=str)
+@hooks
+@roads
 def test_bulk_without_offloads(lab_for, full, road, attach):
     lab = lab_for(road, offloads=False)
     with running(lab, road, attach):
