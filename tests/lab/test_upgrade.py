@@ -70,7 +70,7 @@ def flow_places(daemon):
 
 def tidy(daemon):
     """Nothing of the move is left."""
-    return sorted(os.listdir(daemon.bpffs)) == ["links", "maps"]
+    return sorted(os.listdir(daemon.bpffs)) == ["links", "maps", "taken_by"]
 
 
 def facts(daemon):
