@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What packets tell about the pool and the backend of their flow (include/zdd/signal.h). Where a packet is looked up,
- * outcomes are only noted in the job; they are counted afterwards, with the stack empty. */
+/* What packets tell about the pool and the backend of their flow (include/zdd/signal.h). Where a packet is
+ * looked up, outcomes are only noted in the job; they are counted afterwards, with the stack empty. */
 #ifndef ZDD_TELL_H
 #define ZDD_TELL_H
 

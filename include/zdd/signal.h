@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What connections show about the pool that has them, by which a rollout is judged, and about the backend.
+/* What connections show about their pool, by which a rollout is judged, and about their backend.
  *
  * S(symbol, name, breaks, sentence)
  * name: as in zdd-counts(5). breaks: a bad one counts for the pool's breaker (struct zdd_override).

@@ -40,7 +40,8 @@ static struct bad_events source_events(const struct judge_counts *c, double q)
 }
 
 /* Slow answers come in clumps, whoever asks. Nothing is fed before it is known how large they are. And a
- * canary may be the first to stall: until live has, only events that are far apart say that it is worse. */
+ * canary may be the first to stall, when nothing says how few events that is: only those that are far apart
+ * speak for worse here, else whole ticks do. */
 static void feed_clumps(struct judge_signal *s, const struct judge_counts *c, double margin)
 {
 	double spread = spread_of(&s->ticks[0].spread);

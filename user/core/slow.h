@@ -29,9 +29,9 @@ void slow_step(struct slow *, double quantile);
 /* One tick's baseline. The first tau of all is frozen as soon as there is enough: it counts from the
  * next tick on. */
 void slow_learn(struct slow *, const struct latency *, double quantile);
+enum { SLOW_LEVELS = 3 };
 /* n answers, bad of them later than tau (level 0), 4 times tau (1) or 16 times (2); none before tau is
  * frozen. */
-enum { SLOW_LEVELS = 3 };
 void slow_count(const struct slow *, const struct latency *, unsigned level, uint64_t *n,
 		uint64_t *bad);
 /* The upper edge of tau's bucket in microseconds. */
