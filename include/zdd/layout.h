@@ -432,7 +432,7 @@ struct zdd_held {
 	__u16 hold;
 	__u16 vlan; /* TCI that is not in the frame (tc) */
 	__u32 len;  /* 0: the bytes are not there yet, or were too many */
-	__u32 spare;
+	__u32 gone; /* jiffies, low bits, when it was let go; 0: it waits */
 	__u8 frame[ZDD_HELD_FRAME];
 };
 

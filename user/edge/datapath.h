@@ -72,6 +72,10 @@ uint64_t datapath_held(const struct datapath *, uint16_t hold);
  * errno: this kernel cannot; they are forgotten, their clients repeat them. */
 int datapath_let_go(struct datapath *, const bool on_hold[ZDD_HOLDS], unsigned most,
 		    unsigned *left);
+/* A frame may be lost on its way (the ring of a veth has 256 places): up to most of those that were let
+ * go a tenth of a second ago and are half-open still go once more, and are forgotten then. True: call
+ * again. */
+bool datapath_let_go_again(struct datapath *, unsigned most);
 
 /* An ejected backend may be sent one new connection, by plans that name it for that. */
 void datapath_offer_trial(struct datapath *, uint16_t backend);

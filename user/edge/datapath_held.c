@@ -4,15 +4,18 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "datapath_int.h"
+#include "flows.h"
+#include "zdd/hash.h"
 #include "zdd.skel.h"
 
 enum {
-	BATCH = 32,
-	/* a wire may have 256 places */ VLAN_AT = 12,
+	BATCH = 32, /* a wire may have 256 places */
+	VLAN_AT = 12,
 	VLAN_BYTES = 4,
 	TYPE_8021Q = 0x8100
 };
@@ -22,14 +25,27 @@ uint64_t datapath_held(const struct datapath *dp, uint16_t hold)
 	return hold < ZDD_HOLDS ? dp->memory.holds[hold].held : 0;
 }
 
-static void forget(const struct datapath *dp, struct zdd_held *h)
+/* It waits no longer. */
+static void let_off(const struct datapath *dp, const struct zdd_held *h)
 {
 	uint32_t *held = &dp->memory.holds[h->hold % ZDD_HOLDS].held;
 
-	h->len = 0;
-	__atomic_store_n(&h->who, 0, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(held, __ATOMIC_RELAXED))
+	if (!h->gone && __atomic_load_n(held, __ATOMIC_RELAXED))
 		__atomic_fetch_sub(held, 1, __ATOMIC_RELAXED);
+}
+
+static void forget(const struct datapath *dp, struct zdd_held *h)
+{
+	let_off(dp, h);
+	h->len = 0;
+	h->gone = 0;
+	__atomic_store_n(&h->who, 0, __ATOMIC_SEQ_CST);
+}
+
+static void keep_for_again(const struct datapath *dp, struct zdd_held *h)
+{
+	let_off(dp, h);
+	h->gone = (uint32_t)kernel_jiffies(dp) | 1;
 }
 
 /* A tag that lay beside the frame, for which there is room. Returns the length with it. */
@@ -63,15 +79,17 @@ static int by_order(const void *a, const void *b)
 /* Those that may go, oldest first, but one that is being written. */
 static unsigned find(struct datapath *dp, const bool on_hold[ZDD_HOLDS], struct waiting *list)
 {
-	uint32_t now = (uint32_t)kernel_jiffies(dp), young = dp->geometry.hz / 50;
+	uint32_t now = (uint32_t)kernel_jiffies(dp);
+	int32_t young = (int32_t)dp->geometry.hz / 50;
 	unsigned n = 0;
 
 	for (uint32_t i = 0; i < ZDD_HELD; i++) {
 		struct zdd_held *h = &dp->memory.held[i];
 
-		if (!__atomic_load_n(&h->who, __ATOMIC_ACQUIRE) || on_hold[h->hold % ZDD_HOLDS])
+		if (!__atomic_load_n(&h->who, __ATOMIC_ACQUIRE) || h->gone ||
+		    on_hold[h->hold % ZDD_HOLDS])
 			continue;
-		if (!h->len && now - h->since <= young)
+		if (!h->len && (int32_t)(now - h->since) <= young)
 			continue;
 		list[n++] = (struct waiting){h->order, i};
 	}
@@ -114,9 +132,87 @@ int datapath_let_go(struct datapath *dp, const bool on_hold[ZDD_HOLDS], unsigned
 	if (go)
 		err = run(dp, go, ZDD_HELD_FRAME);
 	for (unsigned i = 0; i < n && (err || i < most); i++, --*left)
-		forget(dp, &dp->memory.held[list[i].place]);
+		(err ? forget : keep_for_again)(dp, &dp->memory.held[list[i].place]);
 	free(list);
 	return err ? err : (int)go;
+}
+
+/* ---- once more */
+
+static int by_who(const void *a, const void *b)
+{
+	const struct zdd_held *const *one = a, *const *two = b;
+
+	return (*one)->who < (*two)->who ? -1 : (*one)->who > (*two)->who;
+}
+
+/* Those that went long enough ago, by who they are; *early: others did not. */
+static unsigned find_gone(struct datapath *dp, struct zdd_held **due, unsigned most, bool *early)
+{
+	uint32_t now = (uint32_t)kernel_jiffies(dp);
+	int32_t wait = (int32_t)dp->geometry.hz / 10;
+	unsigned n = 0;
+
+	*early = false;
+	for (uint32_t i = 0; i < ZDD_HELD; i++) {
+		struct zdd_held *h = &dp->memory.held[i];
+
+		if (!__atomic_load_n(&h->who, __ATOMIC_ACQUIRE) || !h->gone)
+			continue;
+		if (n < most && (int32_t)(now - h->gone) >= wait)
+			due[n++] = h;
+		else
+			*early = true;
+	}
+	qsort(due, n, sizeof(struct zdd_held *), by_who);
+	return n;
+}
+
+/* The one that opened this flow, or NULL. */
+static struct zdd_held *opener(const struct zdd_memory *m, const struct zdd_flow *f,
+			       struct zdd_held **due, unsigned n)
+{
+	struct zdd_held wanted, *key = &wanted, **found;
+
+	wanted.who = zdd_flow_hash(&f->client, f->port, IPPROTO_TCP, m->desk->flow_seed) | 1;
+	found = bsearch(&key, due, n, sizeof(struct zdd_held *), by_who);
+	return found && (*found)->isn == f->isn && (*found)->len ? *found : NULL;
+}
+
+/* Those whose flow waits for an answer, into `replay`. */
+static unsigned find_half_open(struct datapath *dp, struct zdd_held **due, unsigned n)
+{
+	const struct zdd_memory *m = &dp->memory;
+	uint32_t from = region_first(m->geometry, FLOWS_HALF) * ZDD_FLOW_WAYS, tag;
+	uint32_t to = from + region_buckets(m->geometry, FLOWS_HALF) * ZDD_FLOW_WAYS;
+	unsigned go = 0;
+
+	for (uint32_t i = from; i < to && go < n; i++) {
+		struct zdd_held *h;
+		struct zdd_flow f;
+
+		if (!flow_copy(m, i, &f, &tag) || !(ZDD_META_STATE(f.meta) & ZDD_F_HALF))
+			continue;
+		h = opener(m, &f, due, n);
+		if (h)
+			m->replay[1 + go++] = (uint64_t)(h - m->held);
+	}
+	return go;
+}
+
+bool datapath_let_go_again(struct datapath *dp, unsigned most)
+{
+	struct zdd_held **due = calloc(most, sizeof(struct zdd_held *));
+	bool early = false;
+	unsigned n = due ? find_gone(dp, due, most, &early) : 0;
+	unsigned go = n ? find_half_open(dp, due, n) : 0;
+
+	if (go)
+		run(dp, go, ZDD_HELD_FRAME);
+	for (unsigned i = 0; i < n; i++)
+		forget(dp, due[i]);
+	free(due);
+	return early;
 }
 
 /* ---- fragments */
