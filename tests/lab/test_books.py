@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from lablib.books import Books, lost_of
+from lablib.books import Books, Smudged, lost_of
 from lablib.lab import PORT, VIP4, vip
 from lablib.peers import assert_clean
 from lablib.proc import BUILD
@@ -71,15 +71,9 @@ def sent_by(proc):
     return json.loads(proc.out())["sent"] + FLOWS
 
 
-def test_books_of_an_overrun_balance(quiet, full):
-    """Two CPUs send what one receives, into rings of 256 places: much is lost, nothing of it in zdd.
-
-    One CPU alone loses nothing. Beside other work the two may not meet: then once more.
-    """
+def overrun(quiet, daemon, full):
+    """Pages of bursts in which something was lost."""
     cpus, rounds, sent = sorted(os.sched_getaffinity(0))[:2], 0, 0
-    daemon = quiet.serve("xdp", (4,))
-    silence(quiet)
-    without_queues(quiet)
     books = Books(quiet, daemon, 4, True)
     while rounds < (20 if full else 1) or (len(cpus) > 1 and lost_of(books.page()) < 1000):
         assert rounds < 40, "nothing is lost: no proof"
@@ -88,7 +82,25 @@ def test_books_of_an_overrun_balance(quiet, full):
             daemon.flip("web")
         sent += sum(sent_by(b) for b in bursts)
         rounds += 1
-    page, _ = books.check(sent)
+    return books.check(sent)[0]
+
+
+def test_books_of_an_overrun_balance(quiet, full):
+    """Two CPUs send what one receives, into rings of 256 places: much is lost, nothing of it in zdd.
+
+    One CPU alone loses nothing. Beside other work the two may not meet: then once more. Both write some of
+    the kernel's counters without a lock: of three times, these agree in one.
+    """
+    daemon = quiet.serve("xdp", (4,))
+    silence(quiet)
+    without_queues(quiet)
+    for smudges in range(3):
+        try:
+            page = overrun(quiet, daemon, full)
+            break
+        except Smudged:
+            if smudges == 2:
+                raise
     print(page)
     assert page["zdd dropped"] == 0
     assert daemon.surprises() == {}

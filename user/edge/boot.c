@@ -11,6 +11,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "explain.h"
+#include "hooks.h"
 #include "jobs.h"
 #include "log.h"
 #include "notify.h"
@@ -146,20 +147,12 @@ static void undo_start(struct daemon *d)
 	free(error);
 }
 
-static bool has_hook_user(const struct config *c)
-{
-	for (size_t i = 0; i < c->n_services; i++)
-		if (c->services[i].rollout.hooks.user)
-			return true;
-	return false;
-}
-
 static int start(struct daemon *d, struct config *config, const char *text, char **error)
 {
 	int fd = -1, err = start_socket(d, &fd, error);
 
 	if (!err)
-		err = privileges_drop(has_hook_user(config));
+		err = privileges_drop(hooks_take_users(config));
 	if (!err)
 		err = start_memory(d);
 	if (!err)

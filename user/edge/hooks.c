@@ -26,6 +26,7 @@ struct hook {
 	char **argv, **env;
 	char *input; /* standard input */
 	char *user;  /* NULL: as we are */
+	char *unit;  /* of the last attempt; NULL: it is our child */
 	uint32_t timeout_ms;
 	uint64_t deadline; /* of the loop's clock */
 	hook_done_fn *done;
@@ -133,6 +134,7 @@ static void hook_free(struct hook *h)
 	free_words(h->env);
 	free(h->input);
 	free(h->user);
+	free(h->unit);
 	free(h);
 }
 
@@ -213,9 +215,13 @@ static int reap(struct hook *h)
 
 /* ---- while it runs ---- */
 
-/* Its group is of its own making, soon after the fork. */
+/* Its group is of its own making, soon after the fork. A unit has more than our child, who waits for it. */
 static void signal_group(const struct hook *h, int number)
 {
+	if (h->unit)
+		hook_unit_signal(h->timer.loop, h->unit, number);
+	if (h->unit && number != SIGKILL)
+		return;
 	if (kill(-h->pid, number))
 		kill(h->pid, number);
 }
@@ -289,10 +295,9 @@ static void close_all(const int *fd, size_t n)
 			close(fd[i]);
 }
 
-static int spawn(struct hook *h, const struct hook_user *user)
+static int spawn_with(struct hook *h, struct hook_spawn s)
 {
 	int fd[] = {input_fd(h), -1, -1};
-	struct hook_spawn s = {.argv = h->argv, .env = h->env, .user = user};
 	pid_t pid = -EMFILE;
 
 	h->out = said_open(h->timer.loop, &fd[1]);
@@ -305,6 +310,35 @@ static int spawn(struct hook *h, const struct hook_user *user)
 	close_all(fd, 3);
 	h->pid = pid > 0 ? pid : 0;
 	return pid < 0 ? pid : 0;
+}
+
+static int spawn_unit(struct hook *h)
+{
+	char **argv;
+	int err;
+
+	free(h->unit);
+	h->unit = hook_unit_name();
+	argv = h->unit ? hook_unit_argv(h->unit, h->user, h->argv, h->env) : NULL;
+	if (!argv)
+		return -ENOMEM;
+	err = spawn_with(h, (struct hook_spawn){.argv = argv, .env = h->env});
+	free_words(argv);
+	return err;
+}
+
+static int spawn(struct hook *h)
+{
+	struct hook_user user;
+	int err = h->user ? hook_user_find(h->user, &user) : 0;
+
+	if (err)
+		return err;
+	if (hook_units())
+		return spawn_unit(h);
+	return spawn_with(h, (struct hook_spawn){.argv = h->argv,
+						 .env = h->env,
+						 .user = h->user ? &user : NULL});
 }
 
 static int watch(struct hook *h)
@@ -326,7 +360,6 @@ static void attempt(uv_timer_t *timer)
 {
 	struct hook *h = timer->data;
 	uint64_t now = uv_now(timer->loop);
-	struct hook_user user;
 	char what[96];
 	int err;
 
@@ -335,9 +368,7 @@ static void attempt(uv_timer_t *timer)
 		return;
 	}
 	forget_said(h);
-	err = h->user ? hook_user_find(h->user, &user) : 0;
-	if (!err)
-		err = spawn(h, h->user ? &user : NULL);
+	err = spawn(h);
 	if (!err)
 		err = watch(h);
 	if (err) {
@@ -393,6 +424,14 @@ void hook_cancel(struct hook *h)
 		end(h);
 }
 
+bool hooks_take_users(const struct config *c)
+{
+	for (size_t i = 0; i < c->n_services && !hook_units(); i++)
+		if (c->services[i].rollout.hooks.user)
+			return true;
+	return false;
+}
+
 /* NULL: nothing. */
 static const char *user_trouble(const char *name, bool become)
 {
@@ -401,7 +440,7 @@ static const char *user_trouble(const char *name, bool become)
 
 	if (err)
 		return err == -ENOENT ? "no such user here" : strerror(-err);
-	if (!become || user.uid == geteuid() || privileges_may_become())
+	if (!become || hook_units() || user.uid == geteuid() || privileges_may_become())
 		return NULL;
 	return "zddd may not become another user: it gives that up when the file it starts with "
 	       "has no `user`; restart it with this one";

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Hooks (DESIGN 7): a person's program, run at a point of a rollout. An argv without a shell, in a
- * session of its own, as the file's `user`, in / and without a capability or a descriptor of ours.
+ * session of its own, as the file's `user`, in / and without a capability or a descriptor of ours; where
+ * zddd is a unit of systemd, a unit of its own (hooks_unit.c).
  * It is told by ZDD_* in its environment and by one JSON object on standard input. It ends when the
  * daemon ends, so that what is run again after a crash never runs twice at once.
  *
  *   waits --0 or 5 s--> runs --0--> HOOK_OK
  *     ^                  | |  '--else or killed--> HOOK_FAILED
- *     '--exit 75: not yet' '--timeout, cancelled--> SIGTERM --2 s--> SIGKILL to its process group
+ *     '--exit 75: not yet' '--timeout, cancelled--> SIGTERM --2 s--> SIGKILL to its group, or unit
  */
 #ifndef ZDD_HOOKS_H
 #define ZDD_HOOKS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -41,6 +43,8 @@ struct hook *hook_start(uv_loop_t *, const struct hook_call *, hook_done_fn *, v
 /* Nobody waits for it any more: it is ended. Not from within done. */
 void hook_cancel(struct hook *);
 
+/* Whether this process itself becomes another user for hooks of this configuration. */
+bool hooks_take_users(const struct config *);
 /* 0, or negative errno with *error one line: a `user` of the configuration that is not here, or that
  * this process may not become (asked when become is set). */
 int hooks_check_users(const struct config *, const char *file, bool become, char **error);

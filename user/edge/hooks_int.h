@@ -43,4 +43,16 @@ struct hook_spawn {
  * standard error. */
 pid_t hook_spawn(const struct hook_spawn *);
 
+/* ---- hooks_unit.c: as units of systemd, not as children ---- */
+
+/* What their names begin with, when they are to be units (ZDDD_HOOK_UNITS: see zddd(8)), else NULL. */
+const char *hook_units(void);
+/* A name for the next one, the caller's to free; NULL: no memory. */
+char *hook_unit_name(void);
+/* The command that starts such a unit, waits for it, and ends with its status: 255 when a signal ended
+ * it. user NULL: root. Word by word and as a whole the caller's to free; NULL: no memory. */
+char **hook_unit_argv(const char *unit, const char *user, char *const *argv, char *const *env);
+/* To all of its processes. Begins, and does not wait. */
+void hook_unit_signal(uv_loop_t *, const char *unit, int number);
+
 #endif

@@ -21,11 +21,16 @@ RUNS = [
 ]
 # A veth counts what a ring takes and refuses without a lock: where two CPUs redirect into one ring, of
 # replies or of frames made without a socket, a few are not counted (seen: 12 of 900,000, and a bulk of
-# 16 at once). What the programs did is counted exactly.
+# 16 at once; a CPU that is taken from its machine in the middle of a count costs what the other one
+# counts meanwhile). What the programs did is counted exactly.
 BULK = 16
 ROUGH = ("zdd to client", "redirects done")
 ROUGH_WITHOUT_SOCKETS = ("client to zdd", *ROUGH)
 REPLIES = ("reply", "reply_stateless")
+
+
+class Smudged(AssertionError):
+    """Only what the kernel counts roughly is wrong: another look, at other traffic, will tell."""
 
 
 class Books:
@@ -115,6 +120,8 @@ class Books:
             return not self._wrong(pages[-1], rough) or (len(pages) > 3 and pages[-1] == pages[-4])
         wait_for(balanced, 60, "what is under way has arrived")
         wrong = self._wrong(pages[-1], rough)
+        if wrong and all(line.startswith(tuple(f"{leg}: " for leg in rough)) for line in wrong):
+            raise Smudged("\n".join(wrong))
         assert not wrong, "\n".join(wrong)
         return pages[-1], lost_of(pages[-1])
 

@@ -38,20 +38,24 @@ class Daemon:
         self.lab = lab
         self.netns = netns or lab.node
         self.name = name
-        self.directory = os.path.join(lab.directory, name)
-        self.state_dir = os.path.join(self.directory, "state")
-        self.bpffs = os.path.join(names.BPFFS, f"{lab.name}-{name}")
-        self.program = os.path.join(BUILD, "zddd")
-        self.config_path = os.path.join(self.directory, "zdd.yaml")
-        self.socket = os.path.join(self.directory, "zddd.sock")
         self.proc = None
         self.starts = 0
-        self.make_state()
-        _mount_bpffs()
-        lab.defer(self._clear)
+        self.place()
         self.write(config)
         if start:
             self.start()
+
+    def place(self):
+        """Where it has its things."""
+        self.directory = os.path.join(self.lab.directory, self.name)
+        self.state_dir = os.path.join(self.directory, "state")
+        self.bpffs = os.path.join(names.BPFFS, f"{self.lab.name}-{self.name}")
+        self.program = os.path.join(BUILD, "zddd")
+        self.config_path = os.path.join(self.directory, "zdd.yaml")
+        self.socket = os.path.join(self.directory, "zddd.sock")
+        self.make_state()
+        _mount_bpffs()
+        self.lab.defer(self._clear)
 
     def make_state(self):
         os.makedirs(self.state_dir)

@@ -54,6 +54,24 @@ def remove_netns(name):
     subprocess.run(["ip", "netns", "del", name], capture_output=True)
 
 
+def cgroup2():
+    """Where this process is in the hierarchy that systemd wants."""
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        roots = [fields[1] for fields in map(str.split, mounts) if fields[2] == "cgroup2"]
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        places = [line[3:].strip() for line in file if line.startswith("0::")]
+    return roots[0] + places[0] if roots and places else ""
+
+
+def remove_cgroup(path):
+    """With those below it, once their processes are gone."""
+    for directory, _, _ in os.walk(path, topdown=False):
+        try:
+            os.rmdir(directory)
+        except OSError:
+            pass
+
+
 def sweep():
     """Removes what dead processes left behind."""
     for name in list(_lost(NETNS)):
@@ -61,3 +79,5 @@ def sweep():
     for directory in (BPFFS, TMP):
         for name in list(_lost(directory)):
             shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
+    for name in list(_lost(cgroup2())):
+        remove_cgroup(os.path.join(cgroup2(), name))
