@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Unit tests of edge files, with those files and their libraries.
-$(B)/unit/test_hooks: edge_files = hooks hooks_said hooks_spawn privileges
+$(B)/unit/test_hooks: edge_files = hooks hooks_said hooks_spawn hooks_unit privileges
 $(B)/unit/test_hooks: edge_libraries = libuv libcap-ng
 $(B)/unit/test_webhooks: edge_files = web webhooks
 $(B)/unit/test_webhooks: edge_libraries = libuv libcurl
