@@ -4,6 +4,7 @@
 #define ZDD_FORWARD_H
 
 #include "adopt.h"
+#include "ahead.h"
 #include "hold.h"
 #include "host.h"
 #include "retry.h"
@@ -134,6 +135,8 @@ ZDD_INLINE void forward(void *ctx, struct zdd_job *j)
 	struct zdd_key key = client_key(j);
 	struct zdd_hit hit = {};
 
+	if (unlikely(is_syn(&j->p)))
+		fetch_ahead(j);
 	flow_find(region_of(j->p.proto), &key, &hit);
 	if (j->p.proto == PROTO_TCP)
 		forward_tcp(ctx, j, &key, &hit);
