@@ -259,6 +259,12 @@ ZDD_INLINE void flow_seek(struct zdd_job *j, struct zdd_region r, const struct z
 		hit->flow = 0;
 }
 
+/* Neither look has met a flow that another CPU's packet promoted between them: once more. */
+ZDD_INLINE void find_promoted(struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
+{
+	flow_seek(j, region_tcp(), key, hit);
+}
+
 ZDD_INLINE __u64 meta_touched(__u64 meta, __u16 bits, __u32 now)
 {
 	return ZDD_META(now, ZDD_META_STATE(meta) | bits, ZDD_META_EPOCH(meta));

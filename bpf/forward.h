@@ -73,14 +73,20 @@ ZDD_INLINE void forward_step(void *ctx, struct zdd_job *j, enum zdd_step step,
 		forward_flow(j, half, ZDD_V_FORWARDED);
 }
 
+/* est: as found by the first look. */
 ZDD_INLINE void forward_tcp(void *ctx, struct zdd_job *j, const struct zdd_key *key,
-			    const struct zdd_hit *est)
+			    struct zdd_hit *est)
 {
 	struct zdd_view est_view = view_of(est), half_view;
+	int unsure = !est->flow || est_view.state & ZDD_F_CHALLENGED;
 	struct zdd_hit half = {};
 
-	if (!est->flow || est_view.state & ZDD_F_CHALLENGED || j->p.tcp_flags & TCP_SYN)
+	if (unsure || j->p.tcp_flags & TCP_SYN)
 		find_half(j, key, &half);
+	if (unlikely(unsure && !half.flow && !(j->p.tcp_flags & TCP_SYN))) {
+		find_promoted(j, key, est);
+		est_view = view_of(est);
+	}
 	half_view = half_view_of(&half);
 	forward_step(ctx, j, decide_tcp(&j->p, &est_view, &half_view), est, &half,
 		     est_view.found | half_view.found);

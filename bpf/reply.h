@@ -261,6 +261,8 @@ ZDD_INLINE void reply(struct zdd_job *j)
 		flow_find(region_of(j->p.proto), &key, &hit);
 	if (!hit.flow && tcp && !syn)
 		find_half(j, &key, &hit);
+	if (!hit.flow && tcp && !syn)
+		find_promoted(j, &key, &hit);
 	if (hit.flow)
 		reply_found(j, &hit);
 	else
