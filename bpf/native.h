@@ -15,6 +15,8 @@ NATIVE struct zdd_geometry geometry;
 NATIVE __u64 native_now = 1 << 20; /* jiffies */
 NATIVE __thread __u32 native_cpu;  /* < geometry.cpus */
 NATIVE int native_host_socket;     /* what the host answers when asked for a connection */
+/* Told of each look at memory: a test has another CPU's packet come there. */
+NATIVE __thread void (*native_look)(void);
 /* What the host's routes say; NULL: no route. Returns 0 and fills f. */
 NATIVE int (*native_fib)(struct bpf_fib_lookup *f);
 
@@ -31,6 +33,8 @@ NATIVE void native_use(const struct zdd_memory *m)
 		const struct zdd_geometry *g = &geometry;                                          \
                                                                                                    \
 		(void)g;                                                                           \
+		if (native_look)                                                                   \
+			native_look();                                                             \
 		return index < (__u32)(count) ? &native_memory.name[index] : 0;                    \
 	}
 ZDD_MEMORY(M)

@@ -305,18 +305,27 @@ ZDD_INLINE enum zdd_verdict open_source(struct zdd_job *j, struct zdd_choice *c,
 }
 
 /* Under the lock: picks a backend, writes the record. Sets place for NEW and FORWARDED; other
- * verdicts say how the packet goes without a record. */
-ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key *key,
-					struct zdd_choice *c, __u32 *place)
+ * verdicts say how the packet goes without a record. FLOW_BUSY: another CPU's flow of the same bucket
+ * took the room that was found. */
+ZDD_RARE __u32 open_locked(struct zdd_job *j, __u32 *place)
 {
-	enum zdd_verdict verdict = open_survey(j, key, place);
-	struct zdd_room room = j->survey.room;
-	int fresh = j->survey.same == NO_PLACE, reclaims = room.occupied && fresh;
-	__u32 source, seen, backend;
+	int fresh, reclaims;
+	__u32 verdict, source, seen, backend;
+	struct zdd_choice *c;
+	struct zdd_room room;
 	struct zdd_flow *f;
+	struct zdd_key key;
 
+	if (!j || !place)
+		return ZDD_V_FLOW_BUSY;
+	key = client_key(j);
+	verdict = open_survey(j, &key, place);
 	if (verdict != ZDD_V_NEW)
 		return verdict;
+	c = &j->choice;
+	room = j->survey.room;
+	fresh = j->survey.same == NO_PLACE;
+	reclaims = room.occupied && fresh;
 	backend = open_choose(j, c, &source);
 	if (source == SOURCE_UNKNOWN)
 		return ZDD_V_SNAT_NO_SOURCE;
@@ -335,7 +344,7 @@ ZDD_INLINE enum zdd_verdict open_locked(struct zdd_job *j, const struct zdd_key 
 	if (j->p.proto == PROTO_TCP)
 		keep_syn(j, room.place, f);
 	*place = room.place;
-	flow_publish(room.place, f, key->hash);
+	flow_publish(room.place, f, key.hash);
 	if (reclaims)
 		count_note(ZDD_N_FLOW_RECLAIMED);
 	if (j->p.proto == PROTO_TCP && fresh)
@@ -398,7 +407,9 @@ ZDD_RARE int open_flow(struct zdd_job *j, __u32 known)
 	if (j->p.proto == PROTO_TCP && !known && is_flood(j, c)) {
 		verdict = pressure_no_room(j->now) ? ZDD_V_TABLE_FULL : ZDD_V_SYN_FLOOD;
 	} else if (flow_lock(key.hash)) {
-		verdict = open_locked(j, &key, c, &place);
+#pragma clang loop unroll(disable)
+		for (int i = 0; i < 3 && verdict == ZDD_V_FLOW_BUSY; i++)
+			verdict = open_locked(j, &place);
 		flow_unlock(key.hash);
 	}
 	if (verdict == ZDD_V_FORWARDED)

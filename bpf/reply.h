@@ -122,16 +122,28 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 	__builtin_memcpy(o->mac, f->mac, 6);
 }
 
-/* SYN-ACKs belong to half-open flows first, everything else to established ones first. */
+/* SYN-ACKs belong to half-open flows first, everything else to established ones first, and once more:
+ * another CPU may promote the flow between the looks. */
+ZDD_INLINE struct zdd_region region_at(const struct zdd_packet *p, int look)
+{
+	int syn = !!(p->tcp_flags & TCP_SYN);
+
+	if (p->proto == PROTO_UDP)
+		return region_udp();
+	return (look & 1) == syn ? region_tcp() : region_half();
+}
+
+ZDD_INLINE int looks_of(const struct zdd_packet *p)
+{
+	return p->proto == PROTO_UDP ? 1 : 3;
+}
+
 ZDD_INLINE void find_reply(struct zdd_job *j, const struct zdd_key *key, struct zdd_hit *hit)
 {
-	int syn = j->p.proto == PROTO_TCP && j->p.tcp_flags & TCP_SYN;
-
-	if (j->p.proto == PROTO_UDP)
-		return flow_seek(j, region_udp(), key, hit);
-	flow_seek(j, syn ? region_half() : region_tcp(), key, hit);
-	if (!hit->flow)
-		flow_seek(j, syn ? region_tcp() : region_half(), key, hit);
+	hit->flow = 0;
+#pragma clang loop unroll(disable)
+	for (int look = 0; look < looks_of(&j->p) && !hit->flow; look++)
+		flow_seek(j, region_at(&j->p, look), key, hit);
 }
 
 /* The flow that this alias is of, and no later one of the same client's. */
@@ -155,9 +167,10 @@ ZDD_RARE int reply_own(struct zdd_job *j, __u64 owner, __u32 port, __u32 source)
 		return 0;
 	key = (struct zdd_key){.client = &j->out.other_addr, .port = port, .listener = o.listener};
 	key.hash = zdd_flow_hash(key.client, key.port, j->p.proto, j->seed);
-	find_reply(j, &key, &hit);
-	if (!is_alias_of(j, &hit, owner, source) && j->p.proto == PROTO_TCP)
-		flow_seek(j, j->p.tcp_flags & TCP_SYN ? region_tcp() : region_half(), &key, &hit);
+	hit.flow = 0;
+#pragma clang loop unroll(disable)
+	for (int look = 0; look < looks_of(&j->p) && !is_alias_of(j, &hit, owner, source); look++)
+		flow_seek(j, region_at(&j->p, look), &key, &hit);
 	if (!is_alias_of(j, &hit, owner, source))
 		return 0;
 	reply_flow(j, &hit);
