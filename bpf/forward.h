@@ -40,7 +40,7 @@ ZDD_RARE int forward_stray(struct zdd_job *j, __u32 reset, __u32 of_host)
 	if (of_host)
 		end_pass(&j->out, ZDD_V_HOST_SOCKET);
 	else if (reset)
-		end_drop(&j->out, ZDD_V_STRAY_RST);
+		end_drop(&j->out, prove_reset(j) ? ZDD_V_SYN_PROVEN : ZDD_V_STRAY_RST);
 	else if (forward_remembered(j))
 		return 0;
 	else if (choose_new(j))

@@ -10,6 +10,7 @@
 #include "flood.h"
 #include "tell.h"
 #include "memo.h"
+#include "prove.h"
 #include "syn.h"
 
 ZDD_INLINE __u16 link_of(__u32 ifindex)
@@ -357,12 +358,6 @@ ZDD_RARE __u32 open_locked(struct zdd_job *j, __u32 *place)
 	return ZDD_V_NEW;
 }
 
-/* What needs another source needs its record, as long as there is room. */
-ZDD_INLINE int is_flood(const struct zdd_job *j, const struct zdd_choice *c)
-{
-	return pressure_high(j->now) && !source_for(j, chosen_backend(c));
-}
-
 /* A SYN gets no record, but one of its tuple stands, by which the ACK to come would go. One that is
  * over makes way. Else the SYN goes there as well, where it is answered as one out of place (RFC 5961 4).
  * Returns its place, or NO_PLACE. */
@@ -395,6 +390,7 @@ ZDD_RARE int open_flow(struct zdd_job *j, __u32 known)
 	__u32 place = NO_PLACE;
 	struct zdd_choice *c;
 	struct zdd_key key;
+	int flood;
 
 	if (!j)
 		return 0;
@@ -404,7 +400,11 @@ ZDD_RARE int open_flow(struct zdd_job *j, __u32 known)
 		end_drop(&j->out, ZDD_V_NO_BACKEND);
 		return 0;
 	}
-	if (j->p.proto == PROTO_TCP && !known && is_flood(j, c)) {
+	flood = j->p.proto == PROTO_TCP && !known && pressure_high(j->now);
+	if (flood && prove_syn(j))
+		return 0;
+	/* What needs another source needs its record, as long as there is room. */
+	if (flood && !source_for(j, chosen_backend(c))) {
 		verdict = pressure_no_room(j->now) ? ZDD_V_TABLE_FULL : ZDD_V_SYN_FLOOD;
 	} else if (flow_lock(key.hash)) {
 #pragma clang loop unroll(disable)

@@ -67,6 +67,37 @@ ZDD_INLINE __u64 zdd_door_hash(const struct zdd_addr *addr, __be16 port, __u8 pr
 	return x ^ x >> 29;
 }
 
+/* SipHash-2-4 of n words (Aumasson, Bernstein: SipHash, a fast short-input PRF, 2012): for what a stranger
+ * may see and must not guess. */
+ZDD_INLINE __u64 zdd_siphash(const __u64 *words, __u32 n, __u64 key0, __u64 key1)
+{
+	__u64 v0 = key0 ^ 0x736f6d6570736575ull, v1 = key1 ^ 0x646f72616e646f6dull,
+	      v2 = key0 ^ 0x6c7967656e657261ull, v3 = key1 ^ 0x7465646279746573ull;
+
+	/* the words, the length, and four rounds at the end instead of two */
+	for (__u32 i = 0; i < n + 2; i++) {
+		__u64 word = i < n ? words[i] : i == n ? (__u64)n << 59 : 0;
+
+		if (i > n)
+			v2 ^= 0xff;
+		v3 ^= word;
+		for (__u32 round = 0; round < (i > n ? 4 : 2); round++) {
+			v0 += v1;
+			v1 = (v1 << 13 | v1 >> 51) ^ v0;
+			v0 = v0 << 32 | v0 >> 32;
+			v2 += v3;
+			v3 = (v3 << 16 | v3 >> 48) ^ v2;
+			v0 += v3;
+			v3 = (v3 << 21 | v3 >> 43) ^ v0;
+			v2 += v1;
+			v1 = (v1 << 17 | v1 >> 47) ^ v2;
+			v2 = v2 << 32 | v2 >> 32;
+		}
+		v0 ^= word;
+	}
+	return v0 ^ v1 ^ v2 ^ v3;
+}
+
 /* Where the alias of a flow lives whose backend, whose zdd_door_hash with protocol 0 is `endpoint`,
  * sees an address of this node: one port of it may stand for clients of many backends. */
 ZDD_INLINE __u64 zdd_alias_hash(const struct zdd_addr *source, __be16 port, __u8 proto, __u64 seed,

@@ -13,7 +13,7 @@
 
 /* A test builds the one before. */
 #ifndef ZDD_LAYOUT_VERSION
-#define ZDD_LAYOUT_VERSION 5
+#define ZDD_LAYOUT_VERSION 6
 #endif
 
 /* How large the sized arrays are. Written once when the memory is made, read by programs (as
@@ -96,6 +96,7 @@ enum zdd_service_flag {
 	ZDD_S_RETRY_LIVE = 32,   /* ...and when there is none, to one of live */
 	ZDD_S_HOLD_RESET = 64,   /* what may not wait is reset, else dropped */
 	ZDD_S_LEASED = 128,      /* pools that are not live have it until their override says no */
+	ZDD_S_PROVE = 256,       /* in a flood, clients that were not heard yet are asked first */
 };
 
 struct zdd_service {
@@ -394,6 +395,11 @@ struct zdd_flow_lock {
 	__u32 spare;
 };
 
+/* Clients that were heard in a flood: client's hash << 32 | jiffies, low bits. One line. */
+struct zdd_proven {
+	__u64 cell[ZDD_PROVEN_WAYS];
+};
+
 /* Who a flow without state belongs to, and the way to its client: lossy sets, so that
  * replies find their VIP when there was no room for a record. */
 struct zdd_memo {
@@ -605,7 +611,8 @@ struct zdd_pool_name {
 	M(met, __u64, ZDD_MET_WORDS)                                                                   \
 	M(flow_times, __u64, ZDD_FLOW_WAYS *((g)->tcp_buckets + (g)->half_buckets))                    \
 	M(overrides, struct zdd_override, (g)->pools)                                                  \
-	M(backend_signals, struct zdd_signals, (g)->cpus *ZDD_WATCHED_BACKENDS(g))
+	M(backend_signals, struct zdd_signals, (g)->cpus *ZDD_WATCHED_BACKENDS(g))                     \
+	M(proven, struct zdd_proven, ZDD_PROVEN_SETS)
 /* clang-format on */
 
 /* The same memory as plain pointers: mmap in the daemon, calloc in native tests. */

@@ -15,7 +15,9 @@ enum {
 	ZDD_SNAT_ADDRESSES = 32, /* of each family, for mode snat */
 	ZDD_MEMO_SETS = 8192,    /* memory of flows forwarded without state */
 	ZDD_MEMO_WAYS = 16,
-	ZDD_HOLDS = 256,      /* services held at once, and one */
+	ZDD_HOLDS = 256,        /* services held at once, and one */
+	ZDD_PROVEN_SETS = 8192, /* clients that were heard in a flood */
+	ZDD_PROVEN_WAYS = 8,
 	ZDD_HELD = 16384,     /* SYNs that wait: at most half of the places are asked for */
 	ZDD_HELD_ROW = 16,    /* places that one flow may have */
 	ZDD_HELD_FRAME = 128, /* bytes of a SYN's frame */

@@ -4,7 +4,8 @@
  *
  * V(symbol, name, kind, expected, sentence)
  * kind: PASS untouched to the stack, SEND rewritten and sent on, DROP ends here.
- * expected: 1 when a healthy, busy node shows it; 0 when a person should wonder. */
+ * expected: 1 when a healthy, busy node shows it; 0 when a person should wonder.
+ * New ones go to the end: a running data path's counts keep their numbers (user/core/convert.c). */
 #ifndef ZDD_VERDICT_H
 #define ZDD_VERDICT_H
 
@@ -55,7 +56,9 @@
 	V(SNAT_NO_SOURCE, snat_no_source, DROP, 0, "no source address known for this backend, dropped") \
 	V(SNAT_NO_ROOM, snat_no_room, DROP, 0, "a flow that needs another source found no room, dropped") \
 	V(SNAT_STRAY, snat_stray, DROP, 0, "TCP without flow, its source port is not known, dropped") \
-	V(SNAT_NO_WAY, snat_no_way, DROP, 0, "mode snat: an answer that XDP cannot send on, dropped")
+	V(SNAT_NO_WAY, snat_no_way, DROP, 0, "mode snat: an answer that XDP cannot send on, dropped") \
+	V(SYN_ASKED, syn_asked, SEND, 0, "SYN flood: the client was asked to prove that it is there")  \
+	V(SYN_PROVEN, syn_proven, DROP, 1, "SYN flood: the client's RST proves that it is there")
 /* clang-format on */
 
 enum zdd_verdict {

@@ -37,8 +37,9 @@ def per_second(load, seconds):
     return (load.running_well()["requests"] - before) / (time.monotonic() - began)
 
 
-def start(lab, attach, tcp=4096):
-    return lab.daemon(lab.config(attach, flows={"tcp": tcp, "udp": 1024})).wait_healthy()
+def start(lab, attach, tcp=4096, **more):
+    config = lab.config(attach, {"web": lab.service(**more)}, flows={"tcp": tcp, "udp": 1024})
+    return lab.daemon(config).wait_healthy()
 
 
 EVERYWHERE = [(4, "xdp"), (6, "tc"), (6, "xdp"), (4, "tc")]
@@ -88,6 +89,36 @@ def test_connections_begun_in_a_flood_survive_flips(lab, attach):
     result = idle.stop()
     assert_clean(result, 1000)
     assert result["open"] == 200
+
+
+SYNS = "table inet seen { chain in { type filter hook input priority 0; tcp flags & (syn | ack) == syn counter; }; }"
+
+
+def syns(lab):
+    """SYNs that came to the backends since SYNS was loaded."""
+    said = [b.netns.run("nft", "list", "table", "inet", "seen").stdout for b in (lab.backend("blue0"), lab.backend("green0"))]
+    return sum(int(text.split("packets ")[1].split()[0]) for text in said)
+
+
+@pytest.mark.parametrize("family,attach", EVERYWHERE)
+def test_clients_prove_that_they_are_there(lab, family, attach):
+    """flood: prove. Forged SYNs reach no backend, real clients get through, and at once: all of them were asked."""
+    daemon = start(lab, attach, flood="prove")
+    flood = Flood(lab, family, rate=20_000)
+    wait_for(lambda: daemon.counters()["syn_asked"]["count"] > 1000, 20, "clients are asked")
+    for name in ("blue0", "green0"):
+        lab.backend(name).netns.nft(SYNS)
+    before = daemon.counters()
+    result = lab.load("new", vip(family), flows=20, sources=200, total=1000, timeout=10000, log=True).result()
+    wait_for(lambda: daemon.counters()["syn_asked"]["count"] > before["syn_asked"]["count"] + 20_000, 20, "it goes on")
+    assert flood.stop() > 1000
+    assert_clean(result, 1000)
+    after = daemon.counters()
+    print(f"\n{attach} v{family}: connect {result['connect_us']}, {syns(lab)} SYNs at the backends")
+    assert after["syn_proven"]["count"] - before["syn_proven"]["count"] >= 200, "real clients were not asked: no proof"
+    forwarded = after["syn_flood"]["count"] - before["syn_flood"]["count"]
+    assert forwarded <= 1100 and syns(lab) <= 1500, (forwarded, syns(lab))
+    assert result["connect_us"]["p99"] < 900_000, "the clients' own repeat, after a second, had to do it"
 
 
 def test_a_flood_is_told(lab):

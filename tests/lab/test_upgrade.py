@@ -14,10 +14,10 @@ from test_crash import killing_at, links, start_loads, stop_clean
 
 def build_before():
     """zddd of the layout before: today's bytes under its number, of which only what it had is read."""
-    build = os.path.join(BUILD, "layout4")
+    build = os.path.join(BUILD, "layout5")
     os.makedirs(build, exist_ok=True)
     subprocess.run(["flock", os.path.join(build, ".lock"), "make", "-s", "-C", ROOT, f"B={build}",
-                    "CFLAGS=-O2 -g -DZDD_LAYOUT_VERSION=4", f"{build}/zddd"],
+                    "CFLAGS=-O2 -g -DZDD_LAYOUT_VERSION=5", f"{build}/zddd"],
                    check=True, stdout=subprocess.DEVNULL)
     return os.path.join(build, "zddd")
 
@@ -221,7 +221,7 @@ def test_newer_layout_is_refused(lab, before):
     pins, daemon.program = daemon.pins(), before
     daemon.start(wait=False)
     assert daemon.proc.wait() == 1
-    assert "layout 5" in daemon.proc.log() and "layout 4" in daemon.proc.log()
+    assert "layout 6" in daemon.proc.log() and "layout 5" in daemon.proc.log()
     assert daemon.pins() == pins
     load.wait_requests(200)
     assert_clean(load.stop())

@@ -81,6 +81,7 @@ TEST(policy_defaults)
 	CHECK_INT(s->forward, FORWARD_NAT);
 	CHECK_INT(s->sticky, STICKY_POOL);
 	CHECK_INT(s->retry, RETRY_POOL);
+	CHECK_INT(s->flood, FLOOD_PASS);
 	CHECK_INT(s->sticky_v4, 32);
 	CHECK_INT(s->sticky_v6, 64);
 	CHECK_INT(s->vip, VIP_EXPECT);
@@ -123,6 +124,7 @@ static const char complete[] =
 	"    forward: nat\n"
 	"    sticky: backend\n"
 	"    retry: live\n"
+	"    flood: prove\n"
 	"    sticky_prefix: {v4: 24, v6: 48}\n"
 	"    vip: manage\n"
 	"    preview: [\"203.0.113.10:8443/tcp\"]\n"
@@ -196,6 +198,7 @@ static void check_shop(const struct cfg_service *s)
 	CHECK_STR(s->preview[0].text, "203.0.113.10:8443/tcp");
 	CHECK_INT(s->sticky, STICKY_BACKEND);
 	CHECK_INT(s->retry, RETRY_LIVE);
+	CHECK_INT(s->flood, FLOOD_PROVE);
 	CHECK_INT(s->sticky_v4, 24);
 	CHECK_INT(s->sticky_v6, 48);
 	CHECK_INT(s->vip, VIP_MANAGE);

@@ -190,6 +190,7 @@ static const struct bad_row policy_rows[] = {
 	BAD(WEB("    idle: {udp: 2h}\n"),
 	    "6:17: services.web.idle.udp: '2h': expected a duration from 1s to 1h"),
 	BAD(WEB("    retry: on\n"), "6:12: services.web.retry: 'on': expected pool, live or off"),
+	BAD(WEB("    flood: drop\n"), "6:12: services.web.flood: 'drop': expected pass or prove"),
 	BAD(WEB("    passive: no\n"),
 	    "6:14: services.web.passive: 'no': expected off or on; did you mean 'on'?"),
 	BAD(WEB("    passive: {failures: 0}\n"),

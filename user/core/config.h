@@ -38,6 +38,7 @@ bool forward_crosses(enum forward_mode);
 bool forward_is_watched(enum forward_mode);
 enum sticky_mode { STICKY_POOL, STICKY_BACKEND, STICKY_NONE };
 enum retry_mode { RETRY_POOL, RETRY_LIVE, RETRY_OFF };
+enum flood_mode { FLOOD_PASS, FLOOD_PROVE };
 enum vip_mode { VIP_EXPECT, VIP_MANAGE };
 enum drain_then { THEN_KEEP, THEN_SHED, THEN_CUT };
 enum health_type { HEALTH_TCP, HEALTH_HTTP, HEALTH_HTTPS, HEALTH_EXEC, HEALTH_NONE };
@@ -48,6 +49,7 @@ extern const char *const forward_words[];
 extern const char *const sticky_words[];
 extern const char *const vip_words[];
 extern const char *const retry_words[];
+extern const char *const flood_words[];
 extern const char *const health_words[];
 extern const char *const then_words[];
 
@@ -125,6 +127,7 @@ struct cfg_service {
 	uint8_t sticky_v4, sticky_v6; /* prefix lengths, 1..32 and 1..128 */
 	enum vip_mode vip;
 	enum retry_mode retry;  /* where a SYN goes that a backend refused */
+	enum flood_mode flood;  /* what becomes of SYNs in a flood */
 	struct cfg_pool *pools; /* in the order of the file, 1..ZDD_POOLS_PER_SERVICE */
 	size_t n_pools;
 	unsigned live; /* index into pools */

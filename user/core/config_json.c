@@ -140,6 +140,7 @@ json_t *service_to_json(const struct cfg_service *s)
 		json_object_set_new(o, "slow_start", json_duration(s->slow_start_ms));
 	json_object_set_new(o, "salt", json_string(s->salt));
 	json_object_set_new(o, "retry", json_string(retry_words[s->retry]));
+	json_object_set_new(o, "flood", json_string(flood_words[s->flood]));
 	json_object_set_new(o, "panic", percent(s->panic_percent));
 	json_object_set_new(o, "drain",
 			    json_pack("{s:o, s:s, s:i}", "deadline",

@@ -22,6 +22,7 @@ const char *const sticky_words[] = {
 	[STICKY_POOL] = "pool", [STICKY_BACKEND] = "backend", [STICKY_NONE] = "none", NULL};
 const char *const retry_words[] = {
 	[RETRY_POOL] = "pool", [RETRY_LIVE] = "live", [RETRY_OFF] = "off", NULL};
+const char *const flood_words[] = {[FLOOD_PASS] = "pass", [FLOOD_PROVE] = "prove", NULL};
 const char *const vip_words[] = {[VIP_EXPECT] = "expect", [VIP_MANAGE] = "manage", NULL};
 
 bool forward_is_one_way(enum forward_mode mode)
@@ -175,6 +176,7 @@ static const struct field service_fields[] = {
 	 .max = DAY},
 	{"panic", set_percent, AT(struct cfg_service, panic_percent), .max = 100, .value = 50},
 	{"retry", set_word, AT(struct cfg_service, retry), .words = retry_words},
+	{"flood", set_word, AT(struct cfg_service, flood), .words = flood_words},
 	{"drain", set_map, .map = &drain_schema},
 	{"idle", set_map, .map = &idle_schema},
 	{"signals", set_signals, .map = &signals_schema},

@@ -185,6 +185,7 @@ static void copy_counts(const struct zdd_memory *from, const struct zdd_memory *
 
 static const struct conversion conversions[] = {
 	{ZDD_LAYOUT_VERSION, copy_objects, copy_flows, copy_counts},
+	{5, copy_objects, copy_flows, copy_counts},
 	{4, copy_objects, copy_flows, copy_counts},
 	{3, copy_objects, copy_flows, copy_counts},
 	/* Their structs have zeros where later ones have fields, but for flow.source of 1, which

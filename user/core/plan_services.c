@@ -129,6 +129,7 @@ static void describe(const struct draft *d, const struct world_service *s, struc
 	out->flags |= s->cfg->sticky == STICKY_BACKEND ? ZDD_S_STICKY_CLIENT : 0;
 	out->flags |= s->cfg->sticky == STICKY_NONE ? ZDD_S_SPREAD : 0;
 	out->flags |= retry_flags(s->cfg);
+	out->flags |= s->cfg->flood == FLOOD_PROVE ? ZDD_S_PROVE : 0;
 	out->revision = s->revision;
 	out->pool = d->n_pools;
 }

@@ -90,7 +90,7 @@ int kernel_collect_sockets(const struct datapath *);
 
 /* datapath_memory.c: maps by name, in the order of map_names, mapped. */
 enum {
-	MAP_SOCKS = 37,
+	MAP_SOCKS = 38,
 	MAP_GRACE,
 	MAP_BEFORE_XDP,
 	MAP_BEFORE_TC,
