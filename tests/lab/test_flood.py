@@ -96,8 +96,8 @@ SYNS = "table inet seen { chain in { type filter hook input priority 0; tcp flag
 
 def syns(lab):
     """SYNs that came to the backends since SYNS was loaded."""
-    said = [b.netns.run("nft", "list", "table", "inet", "seen").stdout for b in (lab.backend("blue0"), lab.backend("green0"))]
-    return sum(int(text.split("packets ")[1].split()[0]) for text in said)
+    tables = [lab.backend(name).netns.run("nft", "list", "table", "inet", "seen").stdout for name in ("blue0", "green0")]
+    return sum(int(text.split("packets ")[1].split()[0]) for text in tables)
 
 
 @pytest.mark.parametrize("family,attach", EVERYWHERE)

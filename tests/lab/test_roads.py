@@ -17,7 +17,7 @@ import pytest
 
 from lablib import names, plain
 from lablib.lab import CLIENT4, CLIENT6, VIP4, VIP6, Backend, vip
-from lablib.narrow import NARROW, lengthen
+from lablib.narrow import NARROW, lengthen, wire
 from lablib.peers import Ledgerd, assert_clean, pools_of
 from lablib.proc import BUILD, run, wait_for
 from lablib.timeline import Timeline
@@ -334,6 +334,47 @@ def test_narrow_way_to_the_backend(far, road, attach):
         assert plain.upload(s, MIB) and plain.download(s, MIB)
         assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == segment(road) - (MTU - NARROW)
         assert daemon.counters()["icmp_to_client"]["count"] > 0
+        assert daemon.surprises() == {}
+    finally:
+        daemon.stop()
+        daemon.remove()
+
+
+@pytest.fixture(scope="module")
+def roundabout(make_shared_lab):
+    """backend --1500-- turn --1400-- client, which knows the way to the listener: answers do not see the node."""
+    lab = make_shared_lab(pools={"blue": 1})
+    backend = lab.backends()[0]
+    turn = lab.add_netns("turn")
+    give_address(backend.netns)
+    wire(lab.client, turn, "narrow", 30, 1, NARROW)
+    wire(turn, backend.netns, "wide", 31, 1)
+    for netns in (turn, lab.client):
+        netns.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
+    turn.ip("route add default via 10.30.1.1", "route add default via fd30:1::1")
+    backend.netns.ip("route replace default via 10.31.1.1", "route replace default via fd31:1::1")
+    Decap(lab, backend.netns)("attach", "eth0", "wide")
+    backend.port = PORT
+    served = Served(**{f.name: getattr(backend, f.name) for f in dataclasses.fields(backend)})
+    served.server = Ledgerd(lab, served)
+    served.server.wait_ready()
+    return lab
+
+
+@hooks
+@one_way
+def test_narrow_way_of_the_answers(roundabout, road, attach):
+    """A router on the backend's own way to the client tells the listener: its backend hears it."""
+    for family in ("-4", "-6"):
+        roundabout.backends()[0].netns.run("ip", family, "route", "flush", "cache")
+    web = roundabout.service([f"{vip(road.clients)}/tcp"], health={"type": "none"}, forward=road.mode,
+                             pools={"blue": roundabout.backends()[0].endpoints([road.by])})
+    daemon = roundabout.daemon(roundabout.config(attach, {"web": web}), name=f"zddd-{road}-{attach}")
+    try:
+        s = plain.connect(roundabout.client, road.vip, PORT)
+        assert plain.download(s, MIB)
+        assert daemon.counters()["icmp_to_backend"]["count"] > 0
+        assert plain.upload(s, MIB)
         assert daemon.surprises() == {}
     finally:
         daemon.stop()
