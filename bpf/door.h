@@ -6,6 +6,7 @@
 #include "mem.h"
 #include "parse.h"
 
+/* The way where the search in this bucket ends: the door, or the first free one. NULL: all are others'. */
 ZDD_INLINE const struct zdd_door *door_in(__u32 bucket, const struct zdd_addr *addr, __be16 port,
 					  __u8 proto)
 {
@@ -16,8 +17,8 @@ ZDD_INLINE const struct zdd_door *door_in(__u32 bucket, const struct zdd_addr *a
 	for (int i = 0; i < ZDD_DOOR_WAYS; i++) {
 		const struct zdd_door *d = &b->way[i];
 
-		if (d->kind == ZDD_DOOR_FREE)
-			return 0;
+		if (ZDD_DOOR_IS_FREE(d->kind))
+			return d;
 		if (d->port == port && d->proto == proto && zdd_addr_eq(&d->addr, addr))
 			return d;
 	}
@@ -32,9 +33,10 @@ ZDD_INLINE const struct zdd_door *door_find(__u32 slot, const struct zdd_addr *a
 	const struct zdd_door *d;
 
 	d = door_in(base + zdd_scale(hash, geometry.door_buckets), addr, port, proto);
-	if (d)
-		return d;
-	return door_in(base + zdd_scale(hash >> 32, geometry.door_buckets), addr, port, proto);
+	if (d && d->kind != ZDD_DOOR_MORE)
+		return d->kind == ZDD_DOOR_FREE ? 0 : d;
+	d = door_in(base + zdd_scale(hash >> 32, geometry.door_buckets), addr, port, proto);
+	return d && !ZDD_DOOR_IS_FREE(d->kind) ? d : 0;
 }
 
 ZDD_INLINE int is_local_mode(__u32 slot, const struct zdd_door *door)

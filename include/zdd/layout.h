@@ -70,10 +70,13 @@ enum zdd_door_kind {
 	ZDD_DOOR_LISTENER,
 	ZDD_DOOR_BACKEND,
 	ZDD_DOOR_ADDRESS, /* port and protocol 0: of any of the two; for packets without ports */
+	ZDD_DOOR_MORE,    /* as FREE; what belongs into this bucket may be in its other one */
 };
 
+#define ZDD_DOOR_IS_FREE(kind) (!((kind)&3))
+
 /* What an address, port and protocol mean in a plan. Doors of one bucket are filled from the front;
- * a free one ends the search. */
+ * a free one ends the search there, and altogether when it is FREE. */
 struct zdd_door {
 	struct zdd_addr addr;
 	__be16 port;

@@ -69,7 +69,7 @@ static void put_backends(unsigned n)
 }
 
 /* buckets of each region */
-static void node_make(__u32 buckets, unsigned n_backends)
+static inline void node_make(__u32 buckets, unsigned n_backends)
 {
 	node_geometry = (struct zdd_geometry){.cpus = 8,
 					      .hz = HZ,
@@ -109,7 +109,7 @@ struct client {
 	__u8 proto;
 };
 
-static struct client client_n(__u32 n, __u8 proto)
+static inline struct client client_n(__u32 n, __u8 proto)
 {
 	return (struct client){v4(198, 51, n >> 24 & 255, n >> 16 & 255), (__u16)n, 443, proto};
 }
@@ -138,7 +138,8 @@ static struct zdd_out ask(const struct zdd_packet *p)
 	return j.out;
 }
 
-static struct zdd_out from_client(const struct client *c, unsigned flags, __u32 seq, __u32 ack)
+static inline struct zdd_out from_client(const struct client *c, unsigned flags, __u32 seq,
+					 __u32 ack)
 {
 	struct zdd_packet p = packet_of(c, flags, seq, ack);
 

@@ -91,7 +91,8 @@ static int copy_doors(const struct zdd_memory *from, const struct zdd_memory *to
 
 	memset(to->doors, 0, sizeof(*to->doors) * to->geometry->door_buckets);
 	for (uint32_t i = 0; i < from->geometry->door_buckets; i++, b++)
-		for (unsigned w = 0; w < ZDD_DOOR_WAYS && b->way[w].kind && !err; w++)
+		for (unsigned w = 0; w < ZDD_DOOR_WAYS && !ZDD_DOOR_IS_FREE(b->way[w].kind) && !err;
+		     w++)
 			err = door_put(to->doors, to->geometry->door_buckets, &b->way[w]);
 	return err;
 }

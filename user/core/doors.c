@@ -4,6 +4,9 @@
 
 #include "doors.h"
 
+/* So many doors of a bucket do not crowd it: who finds a free way there need not look further. */
+enum { SOME = ZDD_DOOR_WAYS / 4 };
+
 /* Two buckets of a key. */
 struct pair {
 	struct zdd_door_bucket *one, *two;
@@ -22,7 +25,7 @@ static unsigned fill_of(const struct zdd_door_bucket *b)
 {
 	unsigned n = 0;
 
-	while (n < ZDD_DOOR_WAYS && b->way[n].kind != ZDD_DOOR_FREE)
+	while (n < ZDD_DOOR_WAYS && !ZDD_DOOR_IS_FREE(b->way[n].kind))
 		n++;
 	return n;
 }
@@ -45,6 +48,14 @@ static struct zdd_door *find(const struct pair *p, const struct zdd_addr *addr, 
 	return same ? same : find_in(p->two, addr, port, proto);
 }
 
+/* What the free way said, the next one says. */
+static void put_at(struct zdd_door_bucket *b, unsigned way, const struct zdd_door *door)
+{
+	if (b->way[way].kind == ZDD_DOOR_MORE && way + 1 < ZDD_DOOR_WAYS)
+		b->way[way + 1].kind = ZDD_DOOR_MORE;
+	b->way[way] = *door;
+}
+
 int door_put(struct zdd_door_bucket *doors, uint32_t buckets, const struct zdd_door *door)
 {
 	struct pair p = pair_of(doors, buckets, &door->addr, door->port, door->proto);
@@ -59,10 +70,13 @@ int door_put(struct zdd_door_bucket *doors, uint32_t buckets, const struct zdd_d
 	}
 	if (fill_one == ZDD_DOOR_WAYS && fill_two == ZDD_DOOR_WAYS)
 		return -ENOSPC;
-	if (fill_one <= fill_two)
-		p.one->way[fill_one] = *door;
-	else
-		p.two->way[fill_two] = *door;
+	if (fill_one <= SOME || fill_one <= fill_two) {
+		put_at(p.one, fill_one, door);
+	} else {
+		put_at(p.two, fill_two, door);
+		if (fill_one < ZDD_DOOR_WAYS)
+			p.one->way[fill_one].kind = ZDD_DOOR_MORE;
+	}
 	return 0;
 }
 

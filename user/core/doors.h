@@ -7,7 +7,7 @@
 
 #include "zdd/layout.h"
 
-/* Into the emptier of its two buckets. Of doors with one key the first stays, but of backends the
+/* Into the first of its two buckets, or the emptier one when that is half full. Of doors with one key the first stays, but of backends the
  * lowest: it stands for all with that endpoint. 0 or -ENOSPC. */
 int door_put(struct zdd_door_bucket *doors, uint32_t buckets, const struct zdd_door *);
 /* NULL: none. */
