@@ -77,10 +77,13 @@ ZDD_INLINE void forward_step(void *ctx, struct zdd_job *j, enum zdd_step step,
 ZDD_INLINE void forward_tcp(void *ctx, struct zdd_job *j, const struct zdd_key *key,
 			    struct zdd_hit *est)
 {
-	struct zdd_view est_view = view_of(est), half_view;
-	int unsure = !est->flow || est_view.state & ZDD_F_CHALLENGED;
+	int unsure = !est->flow || ZDD_META_STATE(est->meta) & ZDD_F_CHALLENGED;
+	struct zdd_view est_view, half_view;
 	struct zdd_hit half = {};
 
+	if (likely(!unsure && !(j->p.tcp_flags & TCP_SYN))) /* as decide_tcp has it */
+		return forward_flow(j, est, ZDD_V_FORWARDED);
+	est_view = view_of(est);
 	if (unsure || j->p.tcp_flags & TCP_SYN)
 		find_half(j, key, &half);
 	if (unlikely(unsure && !half.flow && !(j->p.tcp_flags & TCP_SYN))) {

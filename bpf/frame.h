@@ -93,19 +93,43 @@ ZDD_INLINE void write_ports(__u8 *h, const struct zdd_rewrite *r)
 		((be16_at *)(h + (r->source ? 2 : 0)))->v = r->other;
 }
 
+/* write_rewrite of a packet that is usual: everything is where it always is. */
+ZDD_INLINE int write_usual(__u8 *data, const __u8 *end, const struct zdd_packet *p,
+			   const struct zdd_rewrite *r, enum zdd_csum kind)
+{
+	__u8 *l3 = data + USUAL_L3, *l4 = data + USUAL_L4;
+	be16_at *check = (be16_at *)(l4 + (p->proto == PROTO_TCP ? 16 : 6));
+	struct zdd_change change = change_of(p, r);
+
+	if (data + USUAL_BYTES > end)
+		return -1;
+	write_v4(l3, p, r);
+	write_ports(l4, r);
+	check->v = new_check(p, check->v, change, kind);
+	return 0;
+}
+
 /* Rewrites L3 and L4. 0, or -1 when the frame ends too early (it was parsed, so it does not). */
 ZDD_INLINE int write_rewrite(__u8 *data, const __u8 *end, const struct zdd_packet *p,
 			     const struct zdd_rewrite *r, enum zdd_csum kind)
 {
-	struct zdd_change change = change_of(p, r);
-	__u8 *l3 = data + bounded(p->l3), *l4 = data + bounded(p->l4), *check;
+	struct zdd_change change;
+	__u8 *l3, *l4, *check;
 
-	if (l3 + (p->v6 ? sizeof(struct wire_v6) : sizeof(struct wire_v4)) > end)
-		return -1;
-	if (p->v6)
+	if (p->usual)
+		return write_usual(data, end, p, r, kind);
+	change = change_of(p, r);
+	l3 = data + bounded(p->l3);
+	l4 = data + bounded(p->l4);
+	if (p->v6) {
+		if (l3 + sizeof(struct wire_v6) > end)
+			return -1;
 		write_v6(l3, r);
-	else
+	} else {
+		if (l3 + sizeof(struct wire_v4) > end)
+			return -1;
 		write_v4(l3, p, r);
+	}
 	if (l4 + 4 > end)
 		return -1;
 	write_ports(l4, r);
@@ -126,12 +150,14 @@ ZDD_INLINE int write_l3_addr(__u8 *data, const __u8 *end, const struct zdd_packe
 	__u8 *h = data + bounded(p->l3);
 	be16_at *check = (be16_at *)(h + 10);
 
-	if (h + (p->v6 ? sizeof(struct wire_v6) : sizeof(struct wire_v4)) > end)
-		return -1;
 	if (p->v6) {
+		if (h + sizeof(struct wire_v6) > end)
+			return -1;
 		write_v6_addr(h + (source ? 8 : 24), addr);
 		return 0;
 	}
+	if (h + sizeof(struct wire_v4) > end)
+		return -1;
 	check->v =
 		csum_update(check->v, csum_change32((source ? p->src : p->dst).w[3], addr->w[3]));
 	((be32_at *)(h + (source ? 12 : 16)))->v = addr->w[3];
@@ -240,8 +266,8 @@ ZDD_INLINE int is_whole_too(const __u8 *data, const __u8 *end, __u32 check, __u3
 
 ZDD_INLINE void write_macs(__u8 *data, const __u8 *dmac, const __u8 *smac)
 {
-	__builtin_memcpy(data, dmac, 6);
-	__builtin_memcpy(data + 6, smac, 6);
+	copy_mac(data, dmac);
+	copy_mac(data + 6, smac);
 }
 
 #endif

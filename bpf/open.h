@@ -41,7 +41,7 @@ ZDD_INLINE void learn_way(struct zdd_flow *f, const struct zdd_packet *p)
 		return;
 	f->link = link_of(p->ifindex);
 	f->vlan = p->vlan;
-	__builtin_memcpy(f->mac, p->mac, 6);
+	copy_mac(f->mac, p->mac);
 }
 
 /* ---- a flow's packet ---- */
@@ -205,7 +205,7 @@ ZDD_INLINE void fill_flow(const struct zdd_job *j, struct zdd_flow *f, __u16 bac
 	f->isn = j->p.seq;
 	f->client_seq = seq_after(&j->p);
 	f->server_seq = 0;
-	__builtin_memcpy(f->mac, j->p.mac, 6);
+	copy_mac(f->mac, j->p.mac);
 	f->vlan = j->p.vlan;
 	f->link = link_of(j->p.ifindex);
 	f->born = j->now >> 10;

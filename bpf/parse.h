@@ -66,6 +66,7 @@ struct zdd_packet {
 	__u8 bad_length; /* lengths that contradict each other or the frame */
 	__u8 first_fragment, later_fragment;
 	__u8 uncut;     /* may not be cut on its way: IPv6, or DF */
+	__u8 usual;     /* of is_usual: all offsets are known */
 	__u16 vlan;     /* outermost TCI in the frame, 0: none */
 	__u16 l3, l4;   /* offsets from data */
 	__u16 tags;     /* bytes of VLAN tags in the frame */
@@ -125,6 +126,13 @@ ZDD_INLINE __u32 get32(const void *p)
 	return __builtin_bswap32(((const be32_at *)p)->v);
 }
 
+/* Not bytewise, as clang copies what is packed. Both are even. */
+ZDD_INLINE void copy_mac(__u8 *to, const __u8 *from)
+{
+	for (int i = 0; i < 6; i += 2)
+		((be16_at *)(to + i))->v = ((const be16_at *)(from + i))->v;
+}
+
 enum {
 	OFFSET_MAX = 1023,
 	L4_MAX = OFFSET_MAX - (int)sizeof(struct wire_tcp), /* its checksum is in reach too */
@@ -148,7 +156,7 @@ ZDD_INLINE __u16 parse_ethernet(const __u8 *data, const __u8 *end, struct zdd_pa
 
 	if (data + ETH_HEADER > end)
 		return 0;
-	__builtin_memcpy(p->mac, data + 6, 6);
+	copy_mac(p->mac, data + 6);
 	type = get16(data + 12);
 	for (int i = 0; i < VLAN_TAGS_MAX && (type == TYPE_8021Q || type == TYPE_8021AD); i++) {
 		if (data + at + VLAN_TAG > end)
@@ -354,12 +362,54 @@ ZDD_INLINE int has_ports(const struct zdd_packet *p)
 	return (p->proto == PROTO_TCP || p->proto == PROTO_UDP) && !p->later_fragment;
 }
 
-/* A whole Ethernet frame. */
-ZDD_INLINE enum zdd_parsed parse_frame(const __u8 *data, const __u8 *end, struct zdd_packet *p)
+/* What most frames are: TCP or UDP over IPv4 without tags, options and fragments. */
+enum { USUAL_L3 = ETH_HEADER, USUAL_L4 = USUAL_L3 + 20, USUAL_BYTES = USUAL_L4 + 20 };
+
+ZDD_INLINE int is_usual(const __u8 *data, const __u8 *end)
+{
+	const __u8 *h = data + USUAL_L3;
+
+	return data + USUAL_BYTES <= end &&
+	       ((const be16_at *)(data + 12))->v == __builtin_bswap16(TYPE_V4) && h[0] == 0x45 &&
+	       (h[9] == PROTO_TCP || h[9] == PROTO_UDP) &&
+	       !(((const be16_at *)(h + 6))->v & __builtin_bswap16(0x3fff)) &&
+	       ((const be16_at *)(h + 2))->v;
+}
+
+/* The same as parse_any says, without looking for where things are. */
+ZDD_INLINE enum zdd_parsed parse_usual(const __u8 *data, const __u8 *end, struct zdd_packet *p)
+{
+	const __u8 *h = data + USUAL_L3, *t = data + USUAL_L4;
+	__u32 total = get16(h + 2), room = total < 20 ? 0 : total - 20;
+
+	copy_mac(p->mac, data + 6);
+	p->usual = 1;
+	p->l3 = USUAL_L3;
+	p->l4 = USUAL_L4;
+	p->ttl = h[8];
+	p->proto = h[9];
+	p->src = zdd_addr_v4(((const be32_at *)(h + 12))->v);
+	p->dst = zdd_addr_v4(((const be32_at *)(h + 16))->v);
+	p->uncut = h[6] >> 6 & 1;
+	p->segment = room;
+	p->sport = ((const be16_at *)t)->v;
+	p->dport = ((const be16_at *)(t + 2))->v;
+	p->bad_length = total < 20 || USUAL_L3 + total > p->frame;
+	return h[9] == PROTO_TCP ? parse_tcp(t, end, p, room) : parse_udp(t, end, p, room);
+}
+
+/* A whole Ethernet frame, of whatever kind. */
+ZDD_INLINE enum zdd_parsed parse_any(const __u8 *data, const __u8 *end, struct zdd_packet *p)
 {
 	__u16 type = parse_ethernet(data, end, p);
 
 	return type ? parse_l3(data, end, type, p) : PARSED_NOT_IP;
+}
+
+/* A whole Ethernet frame. */
+ZDD_INLINE enum zdd_parsed parse_frame(const __u8 *data, const __u8 *end, struct zdd_packet *p)
+{
+	return is_usual(data, end) ? parse_usual(data, end, p) : parse_any(data, end, p);
 }
 
 #endif

@@ -119,7 +119,7 @@ ZDD_INLINE void reply_flow(struct zdd_job *j, const struct zdd_hit *hit)
 	o->backend = hit->owner.backend;
 	o->link = f->link;
 	o->vlan = f->vlan;
-	__builtin_memcpy(o->mac, f->mac, 6);
+	copy_mac(o->mac, f->mac);
 }
 
 /* SYN-ACKs belong to half-open flows first, everything else to established ones first, and once more:

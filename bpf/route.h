@@ -41,8 +41,8 @@ ZDD_INLINE void route_to_backend(const struct zdd_out *o, int xdp, struct zdd_ro
 	}
 	r->exit = !xdp && h->flags & ZDD_H_PEER ? EXIT_PEER : EXIT_REDIRECT;
 	r->vlan = h->vlan;
-	__builtin_memcpy(r->dmac, h->dmac, 6);
-	__builtin_memcpy(r->smac, h->smac, 6);
+	copy_mac(r->dmac, h->dmac);
+	copy_mac(r->smac, h->smac);
 }
 
 ZDD_INLINE const struct zdd_link *link_at(__u16 slot)
@@ -63,8 +63,8 @@ ZDD_INLINE void route_by_link(const struct zdd_packet *p, struct zdd_route *r)
 	r->ifindex = p->ifindex;
 	r->native = l->flags & ZDD_H_XDP;
 	r->vlan = p->vlan;
-	__builtin_memcpy(r->dmac, p->mac, 6);
-	__builtin_memcpy(r->smac, l->mac, 6);
+	copy_mac(r->dmac, p->mac);
+	copy_mac(r->smac, l->mac);
 }
 
 ZDD_INLINE void route_own(const struct zdd_packet *p, const struct zdd_out *o, int xdp,
@@ -99,8 +99,8 @@ static __attribute__((noinline)) int route_by_fib(void *ctx, const struct zdd_pa
 	r->exit = EXIT_REDIRECT;
 	r->ifindex = f.ifindex;
 	r->native = !l || l->flags & ZDD_H_XDP;
-	__builtin_memcpy(r->dmac, f.dmac, 6);
-	__builtin_memcpy(r->smac, f.smac, 6);
+	copy_mac(r->dmac, f.dmac);
+	copy_mac(r->smac, f.smac);
 	return 0;
 }
 
@@ -116,8 +116,8 @@ ZDD_INLINE int route_by_way(const struct zdd_out *o, struct zdd_route *r)
 	r->native = l->flags & ZDD_H_XDP;
 	r->mtu = l->mtu;
 	r->vlan = o->vlan;
-	__builtin_memcpy(r->dmac, o->mac, 6);
-	__builtin_memcpy(r->smac, l->mac, 6);
+	copy_mac(r->dmac, o->mac);
+	copy_mac(r->smac, l->mac);
 	return 0;
 }
 
