@@ -152,6 +152,10 @@ demo: deps ## two versions of a web service flipped under load (root)
 bench: deps ## benchmarks of DESIGN's promises, as a table and JSON (root)
 	@$(MAKE) --no-print-directory lab-ready
 	@tools/bench
+icount: deps ## instructions per packet, counted under an emulated kernel 6.12, as a gate: 5 minutes (root)
+	@tools/deps --vm
+	@$(MAKE) --no-print-directory lab-ready
+	@tools/icount
 mutants: deps ## sabotage the code line by line: each mutant must turn a test red (root)
 	@tools/mutants
 check: deps ## format, gcc and clang warnings, cppcheck, layers, verifier budget
@@ -191,5 +195,5 @@ help: ## this list
 		while IFS=$$'\t' read -r name text; do printf '%-28s %s\n' "$$name" "$$text"; done
 
 .PHONY: all lab-ready tests-ready build-all build-lab build-unit build-fuzz build-budget deps \
-        test unit packet fuzz model lab vm demo bench mutants check install uninstall clean help
+        test unit packet fuzz model lab vm demo bench icount mutants check install uninstall clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -8,12 +8,12 @@
 enum {
 	BENCH_FRAME = 128,    /* bytes of a template */
 	BENCH_FLOW_BITS = 20, /* flows of one kind, at most */
-	BENCH_KINDS = 4,      /* TCP, UDP over IPv4, IPv6: each has its own flows */
+	BENCH_KINDS = 8,      /* a power of two, of enum bench_kind: each has its own flows */
 	BENCH_ENDPOINTS = 1024,
 };
 
 #define BENCH_FLOWS (1u << BENCH_FLOW_BITS)
-#define BENCH_CLIENT_V4 0x64400000u /* 100.64.0.0/10, RFC 6598 */
+#define BENCH_CLIENT_V4 0x64400000u /* 100.64.0.0/10, RFC 6598; a /16 for each kind */
 
 /* The next packets of a run. Written by the bench before the run, `next` by the program too. */
 struct bench_job {

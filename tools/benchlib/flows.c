@@ -8,7 +8,14 @@
 #include "frames.h"
 #include "prep.skel.h"
 
-enum { BATCH_BITS = 16 }; /* flows that are half-open at the same time */
+enum { BATCH_BITS = 16 }; /* flows that are half-open at the same time, at most */
+
+unsigned bench_flow_bits = BENCH_FLOW_BITS;
+
+static unsigned batch_bits(void)
+{
+	return bench_flow_bits < BATCH_BITS ? bench_flow_bits : BATCH_BITS;
+}
 
 /* ---- filling by hand ---- */
 
@@ -65,15 +72,25 @@ static struct region region_of_new(const struct scene *s, enum bench_kind kind)
 	return region_of(s, !kind_tcp(kind), true);
 }
 
-/* Which flow of the bench a record is, -1: none. */
-static int64_t flow_number(const struct zdd_flow *f, bool v6)
+/* Which flow of this kind a record is, -1: none. */
+static int64_t flow_number(const struct zdd_flow *f, enum bench_kind kind)
 {
-	uint32_t low = ntohl(f->client.w[3]) - BENCH_CLIENT_V4;
+	uint32_t low = ntohl(f->client.w[3]) - BENCH_CLIENT_V4 - ((uint32_t)kind << 16);
 	uint32_t high = (ntohs(f->port) - 1024u) / 31;
 
-	if (zdd_addr_is_v4(&f->client) == v6 || low > 0xffff || high >= BENCH_FLOWS >> 16)
+	int64_t number = (int64_t)high << 16 | low;
+
+	if (zdd_addr_is_v4(&f->client) == kind_v6(kind) || low > 0xffff || number >= bench_flows())
 		return -1;
-	return (int64_t)high << 16 | low;
+	return number;
+}
+
+static bool is_of_bench(const struct zdd_flow *f)
+{
+	for (enum bench_kind kind = 0; kind < KINDS; kind++)
+		if (flow_number(f, kind) >= 0)
+			return true;
+	return false;
 }
 
 /* A record at home is found without its tag. */
@@ -95,7 +112,7 @@ void scene_clear_new(struct scene *s, enum bench_kind kind)
 		struct zdd_flow *f = &s->dp.memory.flow_recs[i];
 		uint32_t *tag = &s->dp.memory.flow_tags[i / ZDD_FLOW_WAYS].tag[i % ZDD_FLOW_WAYS];
 
-		if (*tag && flow_number(f, false) < 0 && flow_number(f, true) < 0)
+		if (*tag && !is_of_bench(f))
 			clear_place(f, tag);
 	}
 	*s->dp.memory.pressure = (struct zdd_pressure){.aged = now};
@@ -106,7 +123,7 @@ void scene_rewind(struct scene *s, enum bench_kind kind, uint32_t seq)
 	struct region r = region_of(s, !kind_tcp(kind), false);
 
 	for (uint32_t i = r.first * ZDD_FLOW_WAYS; i < (r.first + r.n) * ZDD_FLOW_WAYS; i++)
-		if (flow_number(&s->dp.memory.flow_recs[i], kind_v6(kind)) >= 0)
+		if (flow_number(&s->dp.memory.flow_recs[i], kind) >= 0)
 			s->dp.memory.flow_recs[i].server_seq = seq;
 }
 
@@ -120,11 +137,11 @@ void scene_fill_new(struct scene *s, enum bench_kind kind, enum fill fill)
 static int send_batch(struct scene *s, enum bench_kind kind, enum packet packet, uint32_t base)
 {
 	struct bench_job *job = &s->prep->bss->job;
-	struct run run = {.repeat = 1u << BATCH_BITS};
+	struct run run = {.repeat = 1u << batch_bits()};
 
 	frame_template(job, kind, packet);
 	job->next = 0;
-	job->flow_bits = BATCH_BITS;
+	job->flow_bits = batch_bits();
 	job->flow_base = base;
 	return scene_run(s, BENCH_XDP, false, &run);
 }
@@ -139,7 +156,7 @@ static uint32_t learn_peers(struct scene *s, enum bench_kind kind, bool half)
 	for (uint32_t i = r.first * ZDD_FLOW_WAYS; i < (r.first + r.n) * ZDD_FLOW_WAYS; i++) {
 		const struct zdd_flow *f = &s->dp.memory.flow_recs[i];
 		uint32_t tag = s->dp.memory.flow_tags[i / ZDD_FLOW_WAYS].tag[i % ZDD_FLOW_WAYS];
-		int64_t number = tag < ZDD_TAG_FIRST ? -1 : flow_number(f, kind_v6(kind));
+		int64_t number = tag < ZDD_TAG_FIRST ? -1 : flow_number(f, kind);
 
 		if (number < 0)
 			continue;
@@ -156,7 +173,7 @@ static int open_batch(struct scene *s, enum bench_kind kind, uint32_t base)
 	if (err || !kind_tcp(kind))
 		return err;
 	learn_peers(s, kind, true);
-	err = send_batch(s, kind, PACKET_SYNACK, base);
+	err = kind_answers(kind) ? send_batch(s, kind, PACKET_SYNACK, base) : 0;
 	return err ? err : send_batch(s, kind, PACKET_ACK, base);
 }
 
@@ -165,14 +182,14 @@ static int open_kind(struct scene *s, enum bench_kind kind)
 	uint32_t found;
 	int err = 0;
 
-	for (uint32_t base = 0; base < BENCH_FLOWS && !err; base += 1u << BATCH_BITS)
+	for (uint32_t base = 0; base < bench_flows() && !err; base += 1u << batch_bits())
 		err = open_batch(s, kind, base);
 	if (err)
 		return err;
 	found = learn_peers(s, kind, false);
-	if (found != BENCH_FLOWS)
-		fprintf(stderr, "bench: %u of %u flows are open\n", found, BENCH_FLOWS);
-	return found == BENCH_FLOWS ? 0 : -EIO;
+	if (found != bench_flows())
+		fprintf(stderr, "bench: %u of %u flows are open\n", found, bench_flows());
+	return found == bench_flows() ? 0 : -EIO;
 }
 
 static void set_endpoints(struct scene *s)
@@ -190,7 +207,7 @@ int scene_populate(struct scene *s, enum fill fill)
 	int err = 0;
 
 	set_endpoints(s);
-	for (enum bench_kind kind = TCP4; kind <= UDP6 && !err; kind++)
+	for (enum bench_kind kind = TCP4; kind < KINDS && !err; kind++)
 		err = open_kind(s, kind);
 	memcpy(s->peers, s->prep->bss->peers, sizeof(s->prep->bss->peers));
 	fill_region(s, region_of(s, false, false), fill);

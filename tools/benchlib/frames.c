@@ -13,6 +13,13 @@ enum { PAYLOAD = 10 };
 
 static const char head[] = "HTTP/1.1 200";
 
+const struct kind kinds[KINDS] = {
+	[TCP4] = {false, true, 443, "nat"},  [TCP6] = {true, true, 443, "nat"},
+	[UDP4] = {false, false, 443, "nat"}, [UDP6] = {true, false, 443, "nat"},
+	[DSR4] = {false, true, 1001, "dsr"}, [IPIP4] = {false, true, 1002, "ipip"},
+	[GUE4] = {false, true, 1003, "gue"},
+};
+
 static const struct tcp_kind {
 	uint8_t flags;
 	uint32_t seq, ack, step;
@@ -105,7 +112,7 @@ void frame_template(struct bench_job *job, enum bench_kind kind, enum packet pac
 {
 	const struct tcp_kind *tcp = &tcp_kinds[packet];
 	bool v6 = kind_v6(kind), is_tcp = kind_tcp(kind);
-	uint16_t port = packet == PACKET_OTHER ? OTHER_PORT : VIP_PORT;
+	uint16_t port = packet == PACKET_OTHER ? OTHER_PORT : kinds[kind].port;
 	uint32_t payload = is_tcp && tcp->step > PAYLOAD ? tcp->step : PAYLOAD;
 	uint16_t room = (uint16_t)(sizeof(struct tcphdr) + payload); /* of the frame, behind IP */
 	uint16_t segment = is_tcp && !tcp->step ? sizeof(struct tcphdr) : room;

@@ -9,7 +9,7 @@
 #define VIP6_TEXT "2001:db8::10"
 #define CLIENT6_TEXT "2001:db8:c::" /* the flow's IPv4 address in the last four bytes */
 
-enum { VIP_PORT = 443, OTHER_PORT = 22, CLIENT_ISN = 1000, BACKEND_ISN = 5000 };
+enum { OTHER_PORT = 22, CLIENT_ISN = 1000, BACKEND_ISN = 5000 };
 
 enum packet {
 	PACKET_SYN,

@@ -19,11 +19,11 @@ SECONDS = 1
 ENOUGH = 0.99  # of the packets sent must arrive, or the figure is of something else
 
 
-def burst(way, packets=PACKETS):
+def burst(way, packets=PACKETS, flows=FLOWS, cpu=1):
     lab, backend = way.lab, way.backend
     argv = [os.path.join(BUILD, "bench", "live"), "--client", f"{lab.client.name}/eth0/10.64.0.1",
             "--node", f"{lab.node.name}/cl/{backend.interface}", "--sink", f"{backend.netns.name}/eth0",
-            "--to", f"{way.target}:{PORT}", "--port", str(PORT), "--flows", str(FLOWS),
+            "--to", f"{way.target}:{PORT}", "--port", str(PORT), "--flows", str(flows), "--cpu", str(cpu),
             "--sent", str(packets), "--arrives-as", way.arrives_as]
     if way.floor:
         argv += ["--floor", way.floor]

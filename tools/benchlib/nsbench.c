@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Net nanoseconds of CPU per packet, by BPF_PROG_TEST_RUN: nsbench [ROUNDS [PART-OF-NAME]]
+/* Net nanoseconds of CPU per packet, by BPF_PROG_TEST_RUN: nsbench [--few] [ROUNDS [PART-OF-NAME]]
  *
+ * --few: one flow alone, little else in the table, and few packets, for a machine that counts instructions.
  * Prints one JSON object per line. Every round measures every line of the table once, next to an
  * empty program with the same packets, so that what disturbs the machine disturbs all alike. A line
  * counts only when each of its packets took the path it is about. */
@@ -24,8 +25,8 @@ enum {
 	FEW_PACKETS = 1 << 19,
 	MANY_PACKETS = 1 << 18, /* each misses the caches; the next round goes on where this ends */
 	NEW_PACKETS = 1 << 16,  /* flows that the half-open table takes without being crowded */
-	TABLE_FLOWS = 4u << BENCH_FLOW_BITS, /* of the fresh scene: twice what is put there */
-	FULL_FLOWS = 5u << (BENCH_FLOW_BITS - 1),
+	FEW_FLOW_BITS = 9,
+	FEW_SHIFT = 7, /* so many times fewer packets, a power of two */
 };
 
 struct line {
@@ -38,6 +39,7 @@ struct line {
 	char fault[128]; /* why this line does not count */
 };
 
+static bool few;
 static struct scene scenes[SCENES];
 static struct line lines[LINES_MAX];
 static unsigned n_lines;
@@ -52,7 +54,8 @@ static void add_lines(const struct row *row, enum bench_hook hook)
 	const unsigned *bits = flow_sets[row->flows];
 
 	for (; row->hooks & 1u << hook && *bits != NO_BITS && n_lines < LINES_MAX; bits++)
-		lines[n_lines++] = (struct line){.row = row, .hook = hook, .bits = *bits};
+		if (!few || *bits == 0 || row->flows == MANY)
+			lines[n_lines++] = (struct line){.row = row, .hook = hook, .bits = *bits};
 }
 
 static void make_lines(const char *part)
@@ -168,9 +171,9 @@ static int measure_run(struct scene *s, struct line *l, uint32_t packets, double
 
 static uint32_t packets_of(const struct line *l)
 {
-	if (opens_flows(l->row))
-		return NEW_PACKETS;
-	return l->bits ? MANY_PACKETS : FEW_PACKETS;
+	uint32_t packets = opens_flows(l->row) ? NEW_PACKETS : l->bits ? MANY_PACKETS : FEW_PACKETS;
+
+	return few ? packets >> FEW_SHIFT : packets;
 }
 
 static bool is_watched(const struct row *r)
@@ -217,7 +220,7 @@ static int measure_all(unsigned rounds, struct memory *memory)
 	int err = 0;
 
 	for (unsigned round = 0; round <= rounds && !err; round++) {
-		memory_ns[round ? round - 1 : 0] = memory_measure(memory);
+		memory_ns[round ? round - 1 : 0] = memory ? memory_measure(memory) : 0;
 		for (unsigned scene = 0; scene < SCENES; scene++) {
 			scene_turn_on(&scenes[scene]);
 			for (unsigned i = 0; i < n_lines && !err; i++)
@@ -274,6 +277,14 @@ static int print_all(unsigned rounds)
 
 /* ---- */
 
+/* For the TCP flows of all kinds: twice of what is put there, or half more. */
+static uint32_t places(unsigned scene)
+{
+	uint32_t flows = (KINDS - 2) * bench_flows();
+
+	return scene == SCENE_FULL ? flows / 2 * 3 : flows * 2;
+}
+
 static int prepare(struct prep_bpf *prep)
 {
 	static const enum fill fills[SCENES] = {FILL_NONE, FILL_LIVE};
@@ -281,8 +292,8 @@ static int prepare(struct prep_bpf *prep)
 
 	for (unsigned i = 0; i < SCENES && !err; i++) {
 		fprintf(stderr, "nsbench: opening %u flows (table %u of %u)\n",
-			BENCH_KINDS * BENCH_FLOWS, i + 1, SCENES);
-		err = scene_open(&scenes[i], prep, i == SCENE_FULL ? FULL_FLOWS : TABLE_FLOWS);
+			KINDS * bench_flows(), i + 1, SCENES);
+		err = scene_open(&scenes[i], prep, places(i));
 		if (!err)
 			err = scene_populate(&scenes[i], fills[i]);
 	}
@@ -300,18 +311,25 @@ static void stay_on_one_cpu(void)
 
 int main(int argc, char **argv)
 {
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : ROUNDS;
 	struct memory *memory;
 	struct prep_bpf *prep;
+	unsigned rounds;
 	int err;
 
+	few = argc > 1 && !strcmp(argv[1], "--few");
+	if (few) {
+		argc--;
+		argv++;
+		bench_flow_bits = FEW_FLOW_BITS;
+	}
+	rounds = argc > 1 ? (unsigned)atoi(argv[1]) : ROUNDS;
 	if (rounds < 1 || rounds > ROUNDS_MAX)
 		return 2;
 	make_lines(argc > 2 ? argv[2] : NULL);
 	stay_on_one_cpu();
-	memory = memory_make();
+	memory = few ? NULL : memory_make();
 	prep = prep_bpf__open_and_load();
-	err = prep && memory ? prepare(prep) : -errno;
+	err = prep && (memory || few) ? prepare(prep) : -errno;
 	if (!err)
 		err = measure_all(rounds, memory);
 	if (!err)

@@ -47,7 +47,7 @@ INLINE struct fields next_packet(void)
 	__u32 round = n >> (job.flow_bits & 63);
 	__u32 place = (job.kind & (BENCH_KINDS - 1)) << BENCH_FLOW_BITS;
 	struct fields f = {
-		.client = __builtin_bswap32(BENCH_CLIENT_V4 + (flow & 0xffff)),
+		.client = __builtin_bswap32(BENCH_CLIENT_V4 + (job.kind << 16) + (flow & 0xffff)),
 		.client_port = __builtin_bswap16(1024 + (flow >> 16) * 31),
 		.seq = __builtin_bswap32(job.seq + round * job.seq_step),
 	};

@@ -24,6 +24,10 @@ const unsigned flow_sets[][4] = {
 	ROW(text " to backend", kind, DATA, FULL, NONE, FORWARDED, 0, hooks, ENDS)                 \
 	ROW(text " to client", kind, REPLY, FULL, NONE, REPLY, 0, hooks, ENDS)
 
+#define ROAD(text, kind, hooks)                                                                    \
+	ROW(text, kind, DATA, FRESH, NONE, FORWARDED, 0, hooks, ENDS)                              \
+	ROW(text, kind, DATA, FULL, NONE, FORWARDED, 0, hooks, ENDS)
+
 /* clang-format off */
 const struct row rows[] = {
 	ROW("not for us v4", TCP4, OTHER, FRESH, NONE, NOT_OURS, 0, XDP | IN, ENDS)
@@ -32,6 +36,9 @@ const struct row rows[] = {
 	ESTABLISHED("TCP v6", TCP6, XDP | IN, ENDS)
 	ESTABLISHED("UDP v4", UDP4, XDP | IN, ENDS)
 	ESTABLISHED("UDP v6", UDP6, XDP, ENDS)
+	ROAD("TCP v4 by dsr", DSR4, XDP | IN)
+	ROAD("TCP v4 by ipip", IPIP4, XDP)
+	ROAD("TCP v4 by gue", GUE4, XDP)
 	ROW("TCP v4 to client, HTTP on", TCP4, BODY, FRESH, NONE, REPLY, 0, XDP | IN, ENDS)
 	ROW("TCP v4 to client, each an answer", TCP4, RESPONSE, FRESH, NONE, REPLY, 0, XDP | IN, ENDS)
 	ROW("TCP v4 to client, leaving", TCP4, REPLY, FULL, NONE, REPLY, 0, OUT, ENDS)

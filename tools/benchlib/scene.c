@@ -17,6 +17,7 @@ enum {
 	BACKENDS = 8,   /* per pool and family */
 	LO_IFINDEX = 1, /* where test runs seem to come from */
 	HOP = 1,
+	SOURCE = 1,
 };
 
 /* ---- the plan ---- */
@@ -29,8 +30,26 @@ static void add_pool(FILE *out, const char *name, unsigned net)
 			i < BACKENDS ? ", " : "]\n");
 }
 
+/* A one-way mode: its backends have the listener's port. */
+static void add_road(FILE *out, const struct kind *k)
+{
+	fprintf(out,
+		"  %s:\n"
+		"    listen: [\"" VIP4_TEXT ":%u/tcp\"]\n"
+		"    health: {type: none}\n"
+		"    idle: {tcp: 2h}\n"
+		"    forward: %s\n"
+		"    live: blue\n"
+		"    pools:\n"
+		"      blue: [",
+		k->mode, k->port, k->mode);
+	for (unsigned i = 1; i <= BACKENDS; i++)
+		fprintf(out, "\"10.0.1.%u:%u\"%s", i, k->port, i < BACKENDS ? ", " : "]\n");
+}
+
 static char *config_text(uint32_t flows)
 {
+	unsigned port = kinds[TCP4].port;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -46,9 +65,11 @@ static char *config_text(uint32_t flows)
 		"    idle: {tcp: 2h, udp: 1h}\n"
 		"    live: blue\n"
 		"    pools:\n",
-		flows, flows, VIP_PORT, VIP_PORT, VIP_PORT, VIP_PORT);
+		flows, flows, port, port, port, port);
 	add_pool(out, "blue", 1);
 	add_pool(out, "green", 2);
+	for (enum bench_kind kind = DSR4; kind < KINDS; kind++)
+		add_road(out, &kinds[kind]);
 	fclose(out);
 	return text;
 }
@@ -92,7 +113,10 @@ static void set_network(struct zdd_memory *m)
 		.flags = ZDD_H_RESOLVED | ZDD_H_XDP,
 		.dmac = {2, 0, 0, 0, 1, 1},
 		.smac = {2, 0, 0, 0, 1, 2},
+		.mtu = 9000,
+		.source = SOURCE,
 	};
+	m->sources[SOURCE] = zdd_addr_v4(htonl(0x0a000101));
 	*link = (struct zdd_link){
 		.ifindex = LO_IFINDEX, .flags = ZDD_H_XDP, .mac = {2, 0, 0, 0, 0, 1}};
 	for (uint32_t i = 0; i < m->geometry->backends; i++)

@@ -12,17 +12,36 @@ struct prep_bpf;
 
 enum bench_hook { BENCH_XDP, BENCH_TC_IN, BENCH_TC_OUT, BENCH_HOOKS };
 
-/* Kinds of flows, as in bench_job.kind. */
-enum bench_kind { TCP4, TCP6, UDP4, UDP6 };
+/* Kinds of flows, as in bench_job.kind: by nat, and TCP over IPv4 in the one-way modes. */
+enum bench_kind { TCP4, TCP6, UDP4, UDP6, DSR4, IPIP4, GUE4, KINDS };
+
+extern const struct kind {
+	bool v6, tcp;
+	uint16_t port; /* of its listener */
+	const char *mode;
+} kinds[KINDS];
+
+/* So many flows of each kind: 2^bench_flow_bits, BENCH_FLOW_BITS at most. */
+extern unsigned bench_flow_bits;
+
+static inline uint32_t bench_flows(void)
+{
+	return 1u << bench_flow_bits;
+}
 
 static inline bool kind_v6(enum bench_kind kind)
 {
-	return kind & 1;
+	return kinds[kind].v6;
 }
 
 static inline bool kind_tcp(enum bench_kind kind)
 {
-	return kind < UDP4;
+	return kinds[kind].tcp;
+}
+
+static inline bool kind_answers(enum bench_kind kind)
+{
+	return kind < DSR4;
 }
 
 enum fill { FILL_NONE, FILL_LIVE, FILL_EXPIRED };
@@ -44,7 +63,7 @@ struct run {
 int scene_open(struct scene *, struct prep_bpf *, uint32_t flows);
 void scene_close(struct scene *);
 
-/* Opens BENCH_FLOWS flows of every kind by packets, then fills what is left of all regions. */
+/* Opens bench_flows() flows of every kind by packets, then fills what is left of all regions. */
 int scene_populate(struct scene *, enum fill);
 /* The backends of these flows have said all that comes before this sequence number. */
 void scene_rewind(struct scene *, enum bench_kind, uint32_t seq);

@@ -93,6 +93,14 @@ class Nft(Way):
         self.lab.node.run("ethtool", "-K", "cl", "gro", "on")
 
 
+class Ipvs(Way):
+    def prepare(self):
+        for words in (["-A", "-u", f"{VIP4}:{PORT}", "-s", "mh"],
+                      ["-a", "-u", f"{VIP4}:{PORT}", "-r", f"{self.backend.v4}:{PORT}", "-m"]):
+            self.lab.node.run("ipvsadm", *words)
+        self.lab.node.run("ethtool", "-K", "cl", "gro", "on")
+
+
 class Zdd(Way):
     def __init__(self, name, attach):
         super().__init__(name)
@@ -131,6 +139,7 @@ PACKET_WAYS = (("XDP drop", lambda n: Floor(n, "drop")),
                ("zdd tc", lambda n: Zdd(n, "tc")),
                ("kernel routing", Routing),
                ("nftables DNAT", Nft))
+COUNTED_WAYS = (*PACKET_WAYS, ("IPVS (mh, NAT)", Ipvs))
 WEB_WAYS = (("kernel routing", Routing),
             ("zdd XDP", lambda n: Zdd(n, "xdp")),
             ("zdd tc", lambda n: Zdd(n, "tc")),
